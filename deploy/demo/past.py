@@ -3,8 +3,9 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +26,9 @@ RECORDED: Final = {
     names.SESSION_END_OBJECTIVE: "",
 }
 """Metrics that dashboards join with counts, and their records: rules are not evaluated in the past."""
-Counts = list[tuple[Mapping[str, str], int]]
-"""Labels and value of each series of `session_ends_total`."""
-
-InfoSeries = Sequence[tuple[str, Mapping[str, str], float]]
-"""Metric, labels and value of each series that never changes."""
+_SUMS: Final = (names.RULE_SUM, names.RULE_SUM_SNAPSHOT)
+Series = tuple[str, Mapping[str, str], float]
+"""Metric, labels and last value."""
 
 
 def _samples(ops: str) -> Iterator[Sample]:
@@ -38,33 +37,37 @@ def _samples(ops: str) -> Iterator[Sample]:
         yield from family.samples
 
 
-def openmetrics(
-    counts: Counts, steps: int, interval: int, now: int, info: InfoSeries = ()
-) -> Iterator[str]:
-    """Lines with the counts spread evenly over `steps` intervals of `interval` seconds until `now`.
+def stored(samples: Iterable[Sample], instance: str) -> Iterator[Series]:
+    """Series of counts and texts that Prometheus stores for a scrape of `instance`, and their records."""
+    for sample in samples:
+        labels = {**sample.labels, "job": JOB, "instance": instance}
+        if sample.name == names.SESSION_ENDS:
+            yield sample.name, labels, sample.value
+            for record in _SUMS:
+                yield record, {name: labels[name] for name in SUM_LABELS}, sample.value
+        elif sample.name in RECORDED:
+            yield sample.name, labels, sample.value
+            if record := RECORDED[sample.name]:
+                yield record, sample.labels, sample.value
 
-    The last sample is the exporter's count, so that the first scrape continues the series without a jump.
+
+def openmetrics(series: Iterable[Series], steps: int, interval: int, now: int) -> Iterator[str]:
+    """Lines with a sample at each of `steps` intervals of `interval` seconds until `now`.
+
+    Counts rise evenly to the exporter's count, so that the first scrape continues the series without a jump.
     """
-    for kind, metric, label_names in (
-        ("counter", names.SESSION_ENDS, None),
-        ("gauge", names.RULE_SUM, SUM_LABELS),
-        ("gauge", names.RULE_SUM_SNAPSHOT, SUM_LABELS),
-    ):
+    for metric, of_metric in groupby(sorted(series, key=itemgetter(0)), key=itemgetter(0)):
+        kind = "counter" if metric == names.SESSION_ENDS else "gauge"
         yield f"# TYPE {metric.removesuffix('_total')} {kind}\n"
-        for labels, count in counts:
-            text = ",".join(f'{name}="{labels[name]}"' for name in label_names or labels)
-            for step in range(steps + 1):
-                at = now - (steps - step) * interval
-                yield f"{metric}{{{text}}} {count * step // steps} {at}\n"
-    for metric, of_metric in groupby(info, key=lambda row: row[0]):
-        yield f"# TYPE {metric} gauge\n"
         for _, labels, value in of_metric:
             # JSON escapes what OpenMetrics escapes: backslash, quote and newline.
             text = ",".join(
                 f"{name}={json.dumps(label, ensure_ascii=False)}" for name, label in labels.items()
             )
             for step in range(steps + 1):
-                yield f"{metric}{{{text}}} {value} {now - (steps - step) * interval}\n"
+                rises = metric in (names.SESSION_ENDS, *_SUMS)
+                shown = value * step // steps if rises else value
+                yield f"{metric}{{{text}}} {shown} {now - (steps - step) * interval}\n"
     yield "# EOF\n"
 
 
@@ -74,21 +77,11 @@ def total(ops: str) -> int:
 
 
 def backfill(ops: str, steps: int, interval: int, database: Path) -> None:
-    """Imports counts and info series of the listener `ops` into Prometheus' `database`, as past scrapes."""
-    counts: Counts = []
-    info: list[tuple[str, Mapping[str, str], float]] = []
-    for sample in _samples(ops):
-        scraped = {**sample.labels, "job": JOB, "instance": ops}
-        if sample.name == names.SESSION_ENDS:
-            counts.append((scraped, int(sample.value)))
-        elif sample.name in RECORDED:
-            info.append((sample.name, scraped, sample.value))
-            if record := RECORDED[sample.name]:
-                info.append((record, sample.labels, sample.value))
-    info.sort(key=lambda row: row[0])
+    """Imports the series of the listener `ops` into Prometheus' `database`, as past scrapes."""
+    series = stored(_samples(ops), ops)
     file = database.with_suffix(".openmetrics")
     with file.open("w", encoding="utf-8") as out:
-        out.writelines(openmetrics(counts, steps, interval, int(time.time()), info))
+        out.writelines(openmetrics(series, steps, interval, int(time.time())))
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(file), str(database)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode:

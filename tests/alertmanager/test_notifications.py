@@ -85,17 +85,6 @@ def test_watchdog_and_pages_are_separate_notifications(manager, receiver):
     ]
 
 
-def test_flapping_alert_is_notified_once_and_resolved_once(manager, receiver):
-    manager.post(alert("spike", "4001", owner="capacity"))
-    assert notification(receiver)[1] == "firing"
-    for _ in range(3):
-        manager.post(alert("spike", "4001", owner="capacity", resolved=True))
-        manager.post(alert("spike", "4001", owner="capacity"))
-    manager.post(alert("spike", "4001", owner="capacity", resolved=True))
-    assert notification(receiver)[1] == "resolved"
-    assert receiver.rest() == []
-
-
 def test_spike_inhibits_only_tickets_of_its_code(manager, receiver):
     """4006 in the same group shows that the group was notified, without 4003's tickets."""
     manager.post(alert("spike", "4003", owner="application"))

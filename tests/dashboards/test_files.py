@@ -1,6 +1,8 @@
-"""The committed dashboards: built from dashboards/source, valid for the SDK, and without codes."""
+"""The committed dashboards: built from dashboards/source, valid for the SDK, and without codes; and the files
+with which a stock Grafana container loads them, as the README mounts them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.source.__main__ import texts
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Severity
-from tests.dashboards.shipped import DASHBOARDS, FOLDER, UIDS, panels
+from tests.dashboards.shipped import DASHBOARDS, FOLDER, UIDS, panels, variables
+from tests.e2e.exporter_process import ROOT
 
 BEYOND_THE_SDK = {
     *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires"),
@@ -73,3 +76,44 @@ def test_dashboard_can_be_imported_and_not_edited_where_it_is_provisioned(uid: s
 def test_lint_exclusions_have_reasons() -> None:
     lint = yaml.safe_load((FOLDER / ".lint").read_text())
     assert all(rule["reason"].endswith(".") for rule in lint["exclusions"].values())
+
+
+# --- provisioning ----------------------------------------------------------------------------------
+
+
+def provisioned(name: str) -> Any:
+    document = yaml.safe_load((ROOT / "deploy/grafana/provisioning" / name).read_text())
+    assert document["apiVersion"] == 1
+    return document
+
+
+def test_data_source_is_prometheus_with_the_shipped_scrape_interval() -> None:
+    (source,) = provisioned("datasources/prometheus.yaml")["datasources"]
+    prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
+    assert source["access"] == "proxy"
+    for uid in UIDS:
+        assert variables(uid)["datasource"]["query"] == source["type"]
+
+
+def test_readme_sets_the_variable_mounts_the_paths_and_lists_every_dashboard() -> None:
+    readme = (ROOT / "README.md").read_text()
+    (source,) = provisioned("datasources/prometheus.yaml")["datasources"]
+    (provider,) = provisioned("dashboards/session-ends.yaml")["providers"]
+    assert f"-e {source['url'].removeprefix('$')}=http" in readme
+    mounts = dict(re.findall(r'-v "\$PWD/([\w/]+):(/[\w/-]+):ro"', readme))
+    assert mounts == {
+        "deploy/grafana/provisioning": "/etc/grafana/provisioning",
+        "dashboards": provider["options"]["path"],
+    }
+    assert all((ROOT / path).is_dir() for path in mounts)
+    listed = re.findall(r"^\| \[([^]]+)\]\(dashboards/([\w-]+)\.json\) ", readme, re.MULTILINE)
+    assert sorted(listed) == sorted((DASHBOARDS[uid]["title"], uid) for uid in UIDS)
+
+
+def test_uids_of_folders_and_dashboards_are_distinct() -> None:
+    """Grafana has one namespace for both: it refuses a dashboard whose uid equals that of its folder."""
+    providers = provisioned("dashboards/session-ends.yaml")["providers"]
+    uids = [*UIDS, *(provider["folderUid"] for provider in providers)]
+    uids += [source["uid"] for source in provisioned("datasources/prometheus.yaml")["datasources"]]
+    assert len(set(uids)) == len(uids)

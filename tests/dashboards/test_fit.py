@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from dashboards.source.shared import SUMMARIES
 from dashboards.source.style import title
 from exporter.taxonomy import loader
 from exporter.taxonomy.model import Outcome, Owner, Phase
 from tests.dashboards.shipped import DASHBOARDS, PANELS, Json, find
+from tests.pages.conftest import chromium
 
 SYSTEMS = loader.load().systems.values()
 CODES = [code for system in SYSTEMS for code in system.all_codes]
@@ -67,10 +67,7 @@ Measure = Callable[[str, int], float]
 @pytest.fixture(scope="module")
 def measure() -> Iterator[Measure]:
     """Width of a text in Inter, by its size in pixels; titles and cells have the same weight within 2 %."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
+    with chromium() as browser:
         page = browser.new_page()
         script = """([text, font]) => {
             const context = document.createElement("canvas").getContext("2d");
@@ -83,7 +80,6 @@ def measure() -> Iterator[Measure]:
         }
         assert len(widths) == 2, "Debian's package fonts-inter is missing"
         yield cache(lambda text, size: page.evaluate(script, [text, f"500 {size}px Inter"]))
-        browser.close()
 
 
 def width(panel: Json, screen: str) -> float:

@@ -4,8 +4,8 @@ import json
 import re
 
 from dashboards.source import links
+from tests.dashboards.conftest import RUNBOOKS, VALUES, States
 from tests.dashboards.shipped import DASHBOARDS, PANELS, UIDS, Json, interpolated, variables
-from tests.dashboards.states import RUNBOOKS, VALUES, States
 from tests.rules.series import CODES
 
 FIELD = re.compile(r"\$\{__data\.fields\.(\w+)\}")

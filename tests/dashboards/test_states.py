@@ -7,8 +7,8 @@ import pytest
 
 from dashboards.source.shared import STATES as DATA_STATES
 from exporter import names
+from tests.dashboards.conftest import STATES, States
 from tests.dashboards.shipped import DASHBOARDS, QUERIES, query_of
-from tests.dashboards.states import STATES, States
 from tests.rules.series import CODES
 
 WITHOUT_TRAFFIC = ("Data", "Alerts firing", "Count against threshold, $system")

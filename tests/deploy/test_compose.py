@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from exporter.settings import PREFIX, load
-from tests.deploy.containerfile import IMAGE, texts
-from tests.deploy.valkey import SCRIPTS
+from tests.deploy.test_containerfile import IMAGE, texts
+from tests.deploy.test_valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 from tests.programs import finished
 

@@ -20,11 +20,11 @@ from exporter.streampixel.builds import EVENTS
 from exporter.streampixel.live_stats import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
+from tests.dashboards.conftest import exporter_with_all_metrics
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.ledger.redis_server import RedisServer
 from tests.settings_table import MARKED, default, table, write
-from tests.streampixel.stats_server import USER, StatsServer, key_file
-from tests.streampixel.webhook import token_file
+from tests.streampixel.stats_server import StatsServer
 from tests.test_readme import Shown, Terminal, settled, shown, slugs
 
 DOCS = ROOT / "docs"
@@ -143,15 +143,7 @@ def test_defaults_of_the_table_are_valid_values(monkeypatch: pytest.MonkeyPatch)
 def test_metrics_table_has_every_family_and_its_type(tmp_path: Path) -> None:
     counts, _, own_metrics = tables(TEXTS["metrics"])
     listed = {name: row[1] for row in [*counts, *own_metrics] for name in quoted(row[0])}
-    everything = {
-        "labels": "region",
-        "streampixel_webhook_token_file": token_file(tmp_path),
-        "live_stats_projects": "p1",
-        "live_stats_user": USER,
-        "live_stats_key_file": key_file(tmp_path),
-        "live_stats_url": "http://127.0.0.1:9",
-    }
-    with ExporterProcess(tmp_path / "data", settings=everything) as exporter:
+    with exporter_with_all_metrics(tmp_path) as exporter:
         text = exporter.request("ops", "GET", names.METRICS_PATH).body.decode()
     exposed = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     assert listed.items() <= exposed.items()
@@ -242,6 +234,13 @@ def ledger(exporter: ExporterProcess) -> set[str]:
     return {labels["ledger"] for labels in samples}
 
 
+def assert_starts_as_another_ledger(exporter: ExporterProcess, old: set[str], ends: int) -> None:
+    exporter.start()
+    assert exporter.request("ops", "GET", names.READY_PATH).status == 200
+    assert ledger(exporter).isdisjoint(old)
+    assert exporter.total(names.SESSION_ENDS, code="4001") == ends
+
+
 def test_restored_backup_continues_from_its_counts_as_another_ledger(
     filled: tuple[ExporterProcess, Terminal],
 ) -> None:
@@ -252,10 +251,7 @@ def test_restored_backup_continues_from_its_counts_as_another_ledger(
     assert exporter.stop() == 0
     (terminal.folder / "backup/ledger-20000101T000000Z.db").write_text("an older backup")
     run(commands("operate")[1], terminal)
-    exporter.start()
-    assert exporter.request("ops", "GET", names.READY_PATH).status == 200
-    assert ledger(exporter).isdisjoint(before)
-    assert exporter.total(names.SESSION_ENDS, code="4001") == 2
+    assert_starts_as_another_ledger(exporter, before, 2)
     assert exporter.post(event("a")).json["duplicates"] == 1
     assert exporter.post(event("c")).json["accepted"] == 1
 
@@ -273,10 +269,7 @@ def test_backup_is_restored_in_the_volume_of_a_running_container(
     run(Shown(f"{shell}{replace.command}", ""), terminal)
     assert exporter.wait() == 1
     # As the container is started again.
-    exporter.start()
-    assert exporter.request("ops", "GET", names.READY_PATH).status == 200
-    assert ledger(exporter).isdisjoint(before)
-    assert exporter.total(names.SESSION_ENDS, code="4001") == 2
+    assert_starts_as_another_ledger(exporter, before, 2)
     (kept,) = exporter.data_dir.glob("before-*")
     assert {path.name for path in kept.iterdir()} == {
         *("ledger.db", "ledger.db-wal", "ledger.marker")
@@ -305,7 +298,7 @@ def test_copy_of_a_running_exporter_is_damaged(
         assert copy.total(names.SESSION_ENDS) == 0
 
 
-def test_restored_shared_ledger_continues_as_another_ledger(tmp_path: Path) -> None:
+def test_restored_or_emptied_shared_ledger_is_another_ledger(tmp_path: Path) -> None:
     [command] = blocks(section(TEXTS["operate"], "Back up, restore, move"), "sh")
     with (
         RedisServer(tmp_path / "redis") as server,
@@ -318,26 +311,13 @@ def test_restored_shared_ledger_continues_as_another_ledger(tmp_path: Path) -> N
         subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
         assert exporter.wait() == 1
         assert "has become" in exporter.log
-        exporter.start()
-        assert ledger(exporter).isdisjoint(before)
-        assert exporter.total(names.SESSION_ENDS) == 1
+        assert_starts_as_another_ledger(exporter, before, 1)
         assert exporter.post(event("a")).json["duplicates"] == 1
-
-
-def test_emptied_redis_begins_a_ledger_with_another_label(tmp_path: Path) -> None:
-    with (
-        RedisServer(tmp_path / "redis") as server,
-        ExporterProcess(tmp_path / "data", settings={"ledger": server.url}) as exporter,
-    ):
-        assert exporter.post(event("a")).json["accepted"] == 1
-        before = ledger(exporter)
+        before |= ledger(exporter)
         server.empty()
         assert exporter.wait() == 1
         assert "is gone: Redis was emptied" in exporter.log
-        exporter.start()
-        assert exporter.request("ops", "GET", names.READY_PATH).status == 200
-        assert ledger(exporter).isdisjoint(before)
-        assert exporter.total(names.SESSION_ENDS) == 0
+        assert_starts_as_another_ledger(exporter, before, 0)
 
 
 def test_data_folder_has_the_listed_files(filled: tuple[ExporterProcess, Terminal]) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -17,18 +16,37 @@ import pytest
 import exporter
 from exporter import names
 from exporter.export import SETS, contents
-from tests.deploy.wheel import package_files
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.programs import finished, output
 from tests.test_project import committed
 
 NAME = f"session_end_exporter-{exporter.__version__}"
+SHARED = (
+    "rules/",
+    "dashboards/session-",
+    "deploy/alertmanager/",
+    "deploy/grafana/",
+    "deploy/prometheus/",
+)
+"""Beginnings of the paths of files that the wheel contains in exporter/share."""
 JUNK = (
     *("exporter/__pycache__/cli.cpython-311.pyc", "rules/__pycache__/rules.pyc"),
     *("deploy/compose/secrets/ingest-tokens", "data/ledger.db", "build/old.whl", "notes.txt"),
 )
 """Files that a checkout may contain in addition to the committed files."""
 FREE_PORTS = {f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")}
+
+
+def package_files() -> dict[str, Path]:
+    """Every file of the package `exporter`, and its place in the repository."""
+    files = {}
+    for path in committed():
+        name = str(path.relative_to(ROOT))
+        if name.startswith("exporter/"):
+            files[name] = path
+        elif name.startswith(SHARED):
+            files[f"exporter/share/{name}"] = path
+    return files
 
 
 class Built(NamedTuple):
@@ -98,55 +116,28 @@ def test_source_distribution_builds_the_same_bytes_on_another_day(
     assert again.sdist.read_bytes() == built.sdist.read_bytes()
 
 
-def interpreters() -> Iterator[str]:
-    """The Python of the tests, and other versions on PATH that run (pyenv has programs that do not)."""
-    yield sys.executable
-    for minor in (12, 13):
-        program = shutil.which(f"python3.{minor}")
-        if program is None or sys.version_info[:2] == (3, minor):
-            continue
-        if finished(program, "-c", "import venv").returncode == 0:
-            yield program
-
-
-def pip(python: str | Path, *arguments: str | Path) -> None:
-    """`pip install` for another Python."""
-    output(
-        *(sys.executable, "-m", "pip", "--python", python, "--quiet"),
-        *("--disable-pip-version-check", "install", "--no-compile", "--no-deps", *arguments),
-        env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-
-
-def dependencies(python: str) -> set[str]:
-    """The folders with the locked packages: those of the tests, or a folder in build/ kept for the next run.
-
-    Installing 30 packages anew takes a minute for each Python; test_containerfile.py does it once.
-    """
-    if python == sys.executable:
-        return {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-    folder = ROOT / "build" / f"dependencies-{Path(python).name}"
-    lock, installed = ROOT / "requirements.lock", folder / "requirements.lock"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        shutil.rmtree(folder, ignore_errors=True)
-        pip(python, "--target", folder, "--only-binary", ":all:", "--require-hashes", "-r", lock)
-        shutil.copy(lock, installed)
-    return {str(folder)}
-
-
 class Installation:
-    """A virtual environment with the wheel, and a folder in which its commands run."""
+    """A virtual environment with the wheel, and a folder in which its commands run.
 
-    def __init__(self, python: str, wheel: Path, folder: Path) -> None:
+    Its dependencies are those of the tests: installing 30 packages anew takes a minute, and
+    test_containerfile.py does it.
+    """
+
+    def __init__(self, wheel: Path, folder: Path) -> None:
         self.folder = folder
         environment = folder / "venv"
-        subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True)
+        output(sys.executable, "-m", "venv", "--without-pip", environment)
         self.program = environment / "bin/session-end-exporter"
         self._python = environment / "bin/python"
-        pip(self._python, "--no-index", wheel)
+        output(
+            *(sys.executable, "-m", "pip", "--python", self._python, "--quiet", "install"),
+            *("--disable-pip-version-check", "--no-compile", "--no-deps", "--no-index", wheel),
+            env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
+        )
         (site,) = environment.glob("lib/python*/site-packages")
         # Python reads no .pth file of a folder that is named in one: the checkout stays out of sys.path.
-        (site / "dependencies.pth").write_text("\n".join(sorted(dependencies(python))))
+        folders = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+        (site / "dependencies.pth").write_text("\n".join(folders))
 
     def run(self, *arguments: str | Path) -> str:
         """The output of a command that must succeed and write nothing to standard error."""
@@ -159,11 +150,9 @@ class Installation:
         return self.run(self._python, "-c", code)
 
 
-@pytest.fixture(scope="module", params=interpreters(), ids=lambda path: Path(path).name)
-def installation(
-    request: pytest.FixtureRequest, built: Built, tmp_path_factory: pytest.TempPathFactory
-) -> Installation:
-    return Installation(request.param, built.wheel, tmp_path_factory.mktemp("installed"))
+@pytest.fixture(scope="module")
+def installation(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(built.wheel, tmp_path_factory.mktemp("installed"))
 
 
 def test_installed_commands_work_outside_of_the_checkout(installation: Installation) -> None:

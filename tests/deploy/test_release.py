@@ -24,14 +24,6 @@ def commands(job: dict[str, Any]) -> str:
     return "\n".join(step.get("run", "") for step in job.get("steps", ()))
 
 
-def run(command: str, folder: Path) -> None:
-    """Runs a command of the job `build`, which must succeed, with `folder` instead of dist."""
-    (line,) = (line for line in commands(JOBS["build"]).splitlines() if command in line)
-    program, *arguments = shlex.split(re.sub(r"\bdist\b", str(folder), line))
-    path = Path(sys.executable).with_name(Path(program).name)
-    output(path, *arguments, cwd=ROOT)
-
-
 def test_continuous_integration_runs_make_test_and_releases_wait_for_it() -> None:
     assert "make test" in commands(CI["jobs"]["test"]).splitlines()
     assert "make test-helm" in commands(CI["jobs"]["helm"]).splitlines()
@@ -72,7 +64,10 @@ def test_tag_is_compared_with_the_version_of_the_package() -> None:
 
 
 def test_list_of_packages_is_the_lock_of_the_image(tmp_path: Path) -> None:
-    run("cyclonedx-py", tmp_path)
+    """The command of the job `build`, with another folder instead of dist."""
+    (line,) = re.findall(r".*cyclonedx-py.*", commands(JOBS["build"]))
+    program, *arguments = shlex.split(re.sub(r"\bdist\b", str(tmp_path), line))
+    output(Path(sys.executable).with_name(Path(program).name), *arguments, cwd=ROOT)
     bom = json.loads((tmp_path / "session-end-exporter.cdx.json").read_text())
     assert bom["bomFormat"] == "CycloneDX"
     assert bom["metadata"]["component"]["name"] == "session-end-exporter"

@@ -7,8 +7,8 @@ from pathlib import Path
 from exporter import names
 from exporter.settings import Settings
 from exporter.settings.ledger_address import replicas
-from tests.deploy.containerfile import IMAGE, texts
 from tests.deploy.test_compose import FORM, NODES, REPLICAS
+from tests.deploy.test_containerfile import IMAGE, texts
 from tests.deploy.test_docs import TEXTS, blocks, section, tables
 from tests.deploy.test_install import Machine
 from tests.root import owned, root_owned

@@ -1,16 +1,62 @@
-"""The server section of docs/install.md: at its end an outage pages, and each link of the page opens."""
+"""The server section of docs/install.md, in a copy of this machine that is gone afterwards.
+
+The files of the copy are those of this machine, and changes stay in memory. Processes, mounts and network are
+its own, so programs have their default ports. systemd does not run there: `systemctl` is
+tests/deploy/systemctl.py.
+"""
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from dashboards.source.queries import PERIOD
-from tests.deploy.scratch_root import run_in_scratch_root
 from tests.e2e.exporter_process import ROOT
+from tests.root import as_root
 from tests.rule_groups import alerts, recording
 
+SCRATCH_ROOT = """
+scratch=$1 repository=$2 prefix=$3 python=$4
+shift 4
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$scratch"
+cd "$scratch"
+mkdir root upper work repository-upper repository-work
+mount -t overlay -o "lowerdir=/,upperdir=$scratch/upper,workdir=$scratch/work" overlay root
+for folder in "$repository" "$prefix"; do
+    # They are on another disk than /.
+    [ -e "root$folder" ] || { mkdir -p "root$folder"; mount --bind "$folder" "root$folder"; }
+    # Services are users who may not read the home of root.
+    parent=$(dirname "$folder")
+    while [ "$parent" != / ]; do chmod o+x "root$parent"; parent=$(dirname "$parent"); done
+done
+cd root
+mkdir -p opt/session-end-exporter opt/stubs
+layers="lowerdir=$repository,upperdir=$scratch/repository-upper,workdir=$scratch/repository-work"
+mount -t overlay -o "$layers" overlay opt/session-end-exporter
+mount -t proc proc proc
+mount -t tmpfs tmpfs dev
+for device in null zero full random urandom tty; do
+    touch "dev/$device"
+    mount --bind "/dev/$device" "dev/$device"
+done
+ln -s /proc/self/fd dev/fd
+mkdir dev/shm
+printf '#!/bin/sh\\nexec %s %s/tests/deploy/systemctl.py "$@"\\n' "$python" "$repository" >opt/stubs/systemctl
+# The repository is up to date.
+printf '#!/bin/sh\\necho "$0 $*"\\n' >opt/stubs/git
+chmod +x opt/stubs/*
+ip link set lo up
+pivot_root . mnt
+umount --lazy mnt
+cd "$repository"
+# Without exec: the shell, as the first process, collects the exit codes of services that stop.
+"$python" "$@"
+exit $?
+"""
+"""Runs Python with arguments in the checkout, in a new root at the folder $1, as the first process."""
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
@@ -18,7 +64,9 @@ DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 def retention(tmp_path_factory: pytest.TempPathFactory) -> str:
     """How long Prometheus keeps samples, after all commands of the section and all checks of new_user.py."""
     folder = tmp_path_factory.mktemp("scratch")
-    done = run_in_scratch_root(folder, "-m", "tests.deploy.new_user")
+    given = (folder, ROOT, sys.base_prefix, sys.executable, "-m", "tests.deploy.new_user")
+    namespaces = ("--mount", "--net", "--pid", "--fork", "--kill-child")
+    done = as_root("unshare", *namespaces, "sh", "-eu", "-c", SCRATCH_ROOT, "sh", *given)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
     return done.stdout.splitlines()[-1]
 

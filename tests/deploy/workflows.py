@@ -1,6 +1,6 @@
 """The workflows, with actionlint: `make test-helm` builds it."""
 
-from tests.deploy.helm.chart import run
+from tests.deploy.helm.rendered import run
 from tests.e2e.exporter_process import ROOT
 
 

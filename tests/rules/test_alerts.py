@@ -63,27 +63,6 @@ def test_queue_alert_is_silent_without_live_stats(tmp_path: Path) -> None:
     QUEUE_RULES.check(tmp_path, case)
 
 
-def test_healthy_exporter_has_no_alert(tmp_path: Path) -> None:
-    inputs = {
-        exporter_cases.UP: "1x300",
-        exporter_cases.WRITABLE: "1x300",
-        exporter_cases.COUNTS: "0+9x300",
-    }
-    inputs |= {exporter_cases.ACCEPTED: "0+100x300", exporter_cases.ANSWERED: "0+100x300"}
-    zeros = (
-        exporter_cases.DAMAGED,
-        exporter_cases.EXPIRED,
-        exporter_cases.REJECTED,
-        exporter_cases.SKEWED,
-        exporter_cases.UNKNOWN,
-        exporter_cases.REFUSED,
-        exporter_cases.UNAUTHORIZED,
-    )
-    case = Case(inputs | dict.fromkeys(zeros, "0x300") | exporter_cases.delays(9, 10, 10, 10))
-    case.query(300, 'count_over_time(ALERTS{signal!="watchdog"}[5h])', {})
-    exporter_cases.EXPORTER_RULES.check(tmp_path, case)
-
-
 @pytest.mark.parametrize(("refusals", "fires"), [(10, False), (11, True)])
 def test_ten_refused_requests_are_no_ticket_whatever_their_share(
     tmp_path: Path, refusals: int, fires: bool

@@ -13,20 +13,21 @@ import pytest
 import yaml
 
 import exporter
-from exporter.settings import PREFIX, load
-from tests.deploy.helm.chart import CHART, README, VALUES, kustomize, rendered, run
-from tests.deploy.kubernetes.kustomize import Object, identity
-from tests.deploy.kubernetes.manifests import (
+from exporter.settings import PREFIX
+from tests.deploy.helm.test_chart import CHART, VALUES
+from tests.deploy.kubernetes.conftest import (
     CUSTOM,
     FOLDER,
     NAME,
     Objects,
-    assert_confined,
     assert_valid,
     of_kind,
+    settings_of,
     with_ingress,
 )
+from tests.deploy.kubernetes.kustomize import LOADER, Object, identity
 from tests.deploy.test_docs import blocks
+from tests.e2e.exporter_process import ROOT
 from tests.programs import output
 
 OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
@@ -60,9 +61,43 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def container(objects: Objects, name: str = NAME) -> Object:
-    (exporter,) = objects["StatefulSet", name]["spec"]["template"]["spec"]["containers"]
+def run(program: str, *arguments: str | Path) -> str:
+    """The standard output of a program that must succeed."""
+    return output(ROOT / "build/go" / program, *arguments)
+
+
+def by_identity(text: str) -> Objects:
+    """The objects of a stream of YAML documents, by kind and name. Fails if two have the same."""
+    documents = [item for item in yaml.load_all(text, LOADER) if item]
+    objects = {identity(item): item for item in documents}
+    assert len(objects) == len(documents)
+    return objects
+
+
+def kustomize(folder: Path) -> Objects:
+    return by_identity(run("kustomize", "build", folder))
+
+
+def rendered(
+    folder: Path,
+    values: dict[str, Any] | None = None,
+    release: str = NAME,
+    chart: Path = CHART,
+) -> Objects:
+    """The objects of a release in a namespace of the exporter's name. Writes the values into `folder`."""
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values or {}), encoding="utf-8")
+    arguments = ("--namespace", NAME, "--values", file)
+    return by_identity(run("helm", "template", release, chart, *arguments))
+
+
+def container(objects: Objects) -> Object:
+    (exporter,) = objects["StatefulSet", NAME]["spec"]["template"]["spec"]["containers"]
     return exporter
+
+
+def variables(objects: Objects) -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container(objects)["env"]}
 
 
 def without_instance(tree: Any) -> Any:
@@ -166,9 +201,6 @@ def test_every_object_is_valid(
     assert_valid(objects)
     for kind, schema in schemas.items():
         jsonschema_rs.Draft202012Validator(schema).validate(objects[kind, NAME])
-    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
-    if "image" not in values:
-        assert_confined(pod)
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
@@ -193,7 +225,7 @@ def test_packaged_chart_is_complete_and_has_nothing_else(tmp_path: Path) -> None
     }
 
 
-def test_values_change_what_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_change_what_they_name(tmp_path: Path) -> None:
     objects = rendered(tmp_path, EVERYTHING)
     stateful_set = objects["StatefulSet", NAME]["spec"]
     pod, its = stateful_set["template"]["spec"], container(objects)
@@ -208,9 +240,7 @@ def test_values_change_what_they_name(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {volume["name"] for volume in pod["volumes"]} == {"tokens", "beacons", "taxonomy"}
     mounts = {mount["name"]: mount["mountPath"] for mount in its["volumeMounts"]}
     assert mounts.keys() == {"tokens", "beacons", "taxonomy", "ledger"}
-    for variable in its["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
-    settings = load()
+    settings = settings_of(variables(objects))
     assert settings.dedup_window_ids == 2_000_000
     assert settings.runbook_url == "https://ends.example.com"
     assert settings.ops_token_file == Path(mounts["tokens"], "ops")
@@ -242,9 +272,8 @@ def test_disabled_objects_are_left_out(tmp_path: Path) -> None:
 
 def test_ledger_without_a_password_needs_no_secret(tmp_path: Path) -> None:
     objects = rendered(tmp_path, {"sharedLedger": {"address": LEDGER, "passwordSecret": ""}})
-    names = {variable["name"] for variable in container(objects)["env"]}
-    assert f"{PREFIX}LEDGER" in names
-    assert f"{PREFIX}LEDGER_PASSWORD_FILE" not in names
+    assert f"{PREFIX}LEDGER" in variables(objects)
+    assert f"{PREFIX}LEDGER_PASSWORD_FILE" not in variables(objects)
     pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
     assert [volume["name"] for volume in pod["volumes"]] == ["tokens"]
 
@@ -307,15 +336,11 @@ def test_notes_name_what_is_missing(values: str, text: str) -> None:
     assert text in run("helm", "install", NAME, CHART, *arguments).partition("NOTES:")[2]
 
 
-def test_readme_values_render_with_valid_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    examples = blocks(README, "yaml")
+def test_readme_values_render_with_valid_settings(tmp_path: Path) -> None:
+    readme = (CHART.parent / "README.md").read_text(encoding="utf-8")
+    examples = blocks(readme, "yaml")
     assert examples
     for block in examples:
         objects = rendered(tmp_path, yaml.safe_load(block))
         assert_valid(objects)
-        with monkeypatch.context() as context:
-            for variable in container(objects)["env"]:
-                context.setenv(variable["name"], variable["value"])
-            load()
+        settings_of(variables(objects))

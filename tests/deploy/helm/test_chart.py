@@ -1,18 +1,26 @@
 """The Helm chart: checks that do not need Helm; `make test-helm` runs the others."""
 
 import copy
+import json
 import re
 from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 import exporter
 from exporter import names
 from exporter.settings import Settings
-from tests.deploy.helm.chart import ABOUT, CHART, SCHEMA, TEMPLATES, VALUES
 from tests.e2e.exporter_process import ROOT
 
+CHART = ROOT / "deploy/helm/session-end-exporter"
+ABOUT = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+TEMPLATES = {
+    path.name: path.read_text(encoding="utf-8") for path in (CHART / "templates").iterdir()
+}
 FOR_BROWSERS = [names.BEACONS_PATH, names.COLLECTOR_PATH]
 WITH_A_TOKEN = [names.INGEST_PATH, names.LOGS_PATH, names.BUILDS_PATH]
 

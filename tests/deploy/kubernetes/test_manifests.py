@@ -9,9 +9,8 @@ import pytest
 import exporter
 from exporter import names
 from exporter.errors import ConfigError
-from exporter.settings import PREFIX, Settings, load
-from tests.deploy.kubernetes.kustomize import Object, build
-from tests.deploy.kubernetes.manifests import (
+from exporter.settings import PREFIX, Settings
+from tests.deploy.kubernetes.conftest import (
     CUSTOM,
     FOLDER,
     NAME,
@@ -19,7 +18,9 @@ from tests.deploy.kubernetes.manifests import (
     assert_confined,
     assert_valid,
     of_kind,
+    settings_of,
 )
+from tests.deploy.kubernetes.kustomize import Object, build
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.programs import output
 from tests.rule_groups import groups
@@ -204,19 +205,14 @@ def test_ingress_exposes_only_the_paths_of_events_with_tls(objects: Objects) -> 
 # --- variables of the exporter's pod: valid settings with which the exporter answers requests ----------
 
 
-def test_service_variables_would_stop_the_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_variables_would_stop_the_exporter() -> None:
     """Why enableServiceLinks is false: a Service `session-exporter` has a variable like this."""
-    monkeypatch.setenv("SESSION_EXPORTER_SERVICE_HOST", "10.0.0.1")
     with pytest.raises(ConfigError, match="no such setting"):
-        load()
+        settings_of({"SESSION_EXPORTER_SERVICE_HOST": "10.0.0.1"})
 
 
-def test_variables_are_valid_settings(
-    environment: dict[str, str], container: Object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    settings = load()
+def test_variables_are_valid_settings(environment: dict[str, str], container: Object) -> None:
+    settings = settings_of(environment)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for listener in ("ingest", "ops"):
         assert getattr(settings, listener) == f"0.0.0.0:{ports[listener]}"

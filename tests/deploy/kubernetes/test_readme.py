@@ -6,8 +6,7 @@ from pathlib import Path
 import exporter
 from exporter.settings import PREFIX
 from exporter.taxonomy.loader import load
-from tests.deploy.kubernetes.kustomize import Object
-from tests.deploy.kubernetes.manifests import (
+from tests.deploy.kubernetes.conftest import (
     FOLDER,
     NAME,
     Objects,
@@ -15,6 +14,7 @@ from tests.deploy.kubernetes.manifests import (
     of_kind,
     overlay,
 )
+from tests.deploy.kubernetes.kustomize import Object
 from tests.e2e.exporter_process import ROOT
 
 README = (FOLDER / "README.md").read_text(encoding="utf-8")

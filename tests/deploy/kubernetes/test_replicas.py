@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.settings import PREFIX, load
-from tests.deploy.kubernetes.kustomize import Object
-from tests.deploy.kubernetes.manifests import (
+from exporter.settings import PREFIX, Settings
+from tests.deploy.kubernetes.conftest import (
     FOLDER,
     NAME,
     Objects,
@@ -17,7 +16,9 @@ from tests.deploy.kubernetes.manifests import (
     built,
     of_kind,
     overlay,
+    settings_of,
 )
+from tests.deploy.kubernetes.kustomize import Object
 from tests.e2e.exporter_process import ROOT
 
 SCRIPTS = FOLDER / "components" / "valkey-for-trying"
@@ -93,7 +94,7 @@ def test_exporters_keep_no_state_and_are_spread(
         assert (spread["maxSkew"], spread["whenUnsatisfiable"]) == (1, "ScheduleAnyway")
     # The preStop hook and the shutdown share the grace period.
     (_, seconds) = container["lifecycle"]["preStop"]["exec"]["command"]
-    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 2 * load().shutdown_timeout
+    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 2 * Settings().shutdown_timeout
 
 
 def test_events_go_to_ready_exporters_and_prometheus_scrapes_all(objects: Objects) -> None:
@@ -107,16 +108,14 @@ def test_variables_name_the_ledger_and_its_password_file(
     environment: dict[str, str],
     objects: Objects,
     pods: dict[str, Object],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert f"{PREFIX}DATA_DIR" not in environment
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    settings = settings_of(environment)
     service = objects["Service", LEDGER]["spec"]
     (port,) = (port["port"] for port in service["ports"] if port["name"] == "ledger")
-    assert load().ledger == f"redis+cluster://{LEDGER}:{port}"
+    assert settings.ledger == f"redis+cluster://{LEDGER}:{port}"
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert load().ledger_password_file == Path(mounts["ledger-password"], "password")
+    assert settings.ledger_password_file == Path(mounts["ledger-password"], "password")
     secret = {"secretName": f"{NAME}-ledger", "defaultMode": 0o400}
     for template in pods.values():
         assert secret in [volume.get("secret") for volume in template["spec"]["volumes"]]
@@ -193,13 +192,12 @@ def test_base_in_another_order_is_refused(tmp_path: Path, name: str) -> None:
         built(tmp_path)
 
 
-def test_overlay_of_the_readme_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlay_of_the_readme_builds(tmp_path: Path) -> None:
     objects = overlay(README, tmp_path)
     spec = objects["StatefulSet", NAME]["spec"]
     assert spec["replicas"] == 5
-    for name, value in variables(spec["template"]).items():
-        monkeypatch.setenv(name, value)
-    assert load().ledger == "rediss+cluster://ledger.example.org:6379"
+    settings = settings_of(variables(spec["template"]))
+    assert settings.ledger == "rediss+cluster://ledger.example.org:6379"
     policy = objects["NetworkPolicy", f"{NAME}-ledger"]["spec"]
     assert policy["egress"][0]["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
     assert not [name for _, name in objects if name == LEDGER]
