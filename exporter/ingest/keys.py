@@ -28,10 +28,8 @@ _encode = msgspec.msgpack.Encoder().encode
 def keys(
     events: Columns, resolved: Sequence[ResolvedCode], sources: Sequence[str] | None
 ) -> list[bytes | None]:
-    """A key for each event; None when it has neither an id nor session_id and occurred_at.
-
-    MessagePack's first byte (0x93) is never that of an id in UTF-8, so the two kinds of keys never collide.
-    """
+    """A key for each event; None when it has neither an id nor session_id and occurred_at."""
+    # MessagePack's first byte (0x93) is never that of an id in UTF-8: the two kinds of keys never collide.
     if sources is None and len(set(events.system)) == 1:
         seeds: Iterable[int] = [seed(events.system[0])] * len(events.system)
     else:

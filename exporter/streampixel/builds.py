@@ -152,10 +152,8 @@ def build_series(label_names: Sequence[str]) -> dict[str, Series]:
 
 
 def last_build_times(totals: Totals) -> dict[str, float]:
-    """Unix time of the last occurrence of each event; events that never happened are absent.
-
-    The ledger stores the time as the text of the exemplar, in the transaction that counts the event.
-    """
+    """Unix time of the last occurrence of each event; events that never happened are absent."""
+    # The ledger stores the time as the text of the exemplar, in the transaction that counts the event.
     return {
         total.series.code: float(total.exemplar.session_id)
         for total in totals.series

@@ -45,10 +45,7 @@ class LogsRoute:
     _forms: dict[str, Any] = field(default_factory=dict, init=False)
 
     async def take(self, request: Request) -> Answer | None:
-        """200 also when records are rejected: `partial_success` says how many.
-
-        After a 4xx the client would drop all records of the request.
-        """
+        """200 also when records are rejected: after a 4xx the client would drop all records of a request."""
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = _JSON if declared == _JSON.encode() else _PROTOBUF
         try:

@@ -151,10 +151,7 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read other replicas' counts, and check whether Redis takes writes again.
-
-        Returns the time of the next call, None for never.
-        """
+        """Read others' counts, and check whether Redis takes writes again. Returns the next call's time."""
         replica = self._replica
         try:
             if self._problem is not None:

@@ -101,11 +101,8 @@ class SharedTotals:
         return list(self._durations.values())
 
     def end_delays(self, now: float) -> None:
-        """Forget delays that are over.
-
-        After Redis' clock was set back, or with a shorter delay than before, no delay lasts longer than a
-        delay that starts now.
-        """
+        """Forget delays that are over."""
+        # After Redis' clock was set back, or with a shorter delay than before, none lasts longer than this.
         latest = self._delay_end(now)
         self._shown_at = {
             series: min(at, latest) for series, at in self._shown_at.items() if at > now * 1000
