@@ -83,7 +83,10 @@ class ClusterClient:
             if not again:
                 break
             pending = {index: calls[index] for index in again}
-        return [_result(replies[index]) for index in range(len(calls))]
+        return [
+            CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
+            for _, reply in sorted(replies.items())
+        ]
 
     async def infos(self) -> list[health.Info]:
         """INFO of each master. Raises `CallFailed`."""
@@ -193,11 +196,6 @@ def successes(replies: list[Any]) -> list[Any]:
         if isinstance(reply, CallFailed):
             raise reply
     return replies
-
-
-def _result(reply: Any) -> Any:
-    """A reply, with a server's error as a `CallFailed`."""
-    return CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
 
 
 def _master(slots: _Slots, shard: int) -> Any:

@@ -163,24 +163,13 @@ class Replica:
         return infos
 
     async def _register(self) -> tuple[str, int]:
-        """Join or create the ledger; returns its id, and the number of other replicas.
-
-        Raises `LedgerError` when it has another format or number of shards.
-        """
+        """Join or create the ledger; returns its id, and the number of other replicas."""
         settings = self.settings
-        arguments = (
-            *(
-                settings.clock_argument(),
-                self._commit_name(),
-                self._id,
-                _SILENT,
-                _FORMAT,
-                settings.shards,
-            ),
-            *(secrets.token_hex(4), repr(settings.wall()), len(settings.zero)),
-            *map(self._names.of, settings.zero),
-            *map(cell_name, settings.zero_durations),
-        )
+        replica = (settings.clock_argument(), self._commit_name(), self._id, _SILENT)
+        new = (_FORMAT, settings.shards, secrets.token_hex(4), repr(settings.wall()))
+        series, cells = settings.zero, settings.zero_durations
+        names = (*map(self._names.of, series), *map(cell_name, cells))
+        arguments = (*replica, *new, len(series), *names)
         keys = ("series", "durations", "commit", "ledger", "replicas")
         written, shards, ledger, others, clock = await self._run("register", keys, arguments)
         if int(written) != _FORMAT:
