@@ -12,8 +12,7 @@ from exporter.beacons.sites import Site, Sites, hash_key
 from exporter.errors import OriginNotAllowed, QueueFull, RateLimited, Refused, UnknownKey
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.pipeline import Pipeline
 from exporter.token_bucket import Limit, TokenBuckets, bucket_name
 from exporter.watched import Watched

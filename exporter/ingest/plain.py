@@ -22,8 +22,8 @@ import numpy as np
 from msgspec.structs import astuple
 
 from exporter.ingest.event import MAX_USER, Columns, Event, Time
+from exporter.ingest.guard import Media
 from exporter.ingest.large_bodies import LARGE
-from exporter.ingest.media import Media
 
 _NUMPY_FROM: Final = 4096
 """Bytes from which on numpy counts faster than `bytes.count`."""

@@ -20,8 +20,7 @@ from exporter.ledger.contract import (
     Series,
     Total,
 )
-from exporter.metrics.family import CounterLines
-from exporter.metrics.sums import Sums
+from exporter.metrics.family import CounterLines, Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 _COUNTERS: Final = {

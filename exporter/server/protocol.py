@@ -15,7 +15,7 @@ from exporter.errors import HeadersTooLarge, Refused, TooManyRequests, Unparseab
 from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
-from exporter.server.hosts import host_of
+from exporter.server.listener import host_of
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""

@@ -17,8 +17,7 @@ from exporter import names
 from exporter.errors import NothingValid, Rejected, Unparseable
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Rejection, parsed_time
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Family, Ledger, Series, Totals
 from exporter.logs import Log
 

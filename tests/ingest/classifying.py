@@ -6,8 +6,8 @@ from typing import Any
 
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
+from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.media import Media
 from exporter.taxonomy import Taxonomy
 from tests.ingest import memory_ledger
 from tests.ingest.listener import LABELS, NOW

@@ -10,8 +10,7 @@ import msgspec
 from exporter.errors import Internal, NothingValid, Refused
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
 from exporter.logs import Log
