@@ -82,26 +82,23 @@ class LedgerCollector(Collector):
                 [total.series for total in ends],
                 [0 if total.delayed else total.value for total in ends],
             )
-        yield self._repeats_of(totals.ledger, families)
+        # The repeats among the ends that this scrape exports: their difference never goes down.
+        delayed = {total.series.key[1:] for total in families[Family.ENDS] if total.delayed}
+        repeats = families[Family.REPEATS]
+        yield self._repeats.family(
+            totals.ledger,
+            [total.series for total in repeats],
+            [
+                0 if delayed and total.series.key[1:] in delayed else total.value
+                for total in repeats
+            ],
+        )
         yield _durations(totals.durations)
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
             names.FIRST_SEEN_ZERO_SERIES,
             "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
-        )
-
-    def _repeats_of(self, ledger: str, families: dict[Family, list[Total]]) -> Metric:
-        """The repeats among the ends that this scrape exports: their difference never goes down."""
-        delayed = {total.series.key[1:] for total in families[Family.ENDS] if total.delayed}
-        repeats = families[Family.REPEATS]
-        return self._repeats.family(
-            ledger,
-            [total.series for total in repeats],
-            [
-                0 if delayed and total.series.key[1:] in delayed else total.value
-                for total in repeats
-            ],
         )
 
 

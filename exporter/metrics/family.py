@@ -6,12 +6,12 @@ waits for the GIL during a scrape.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import compress, count
 from operator import is_not
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -144,58 +144,43 @@ def client_lines(metrics: Sequence[Metric], openmetrics: bool) -> bytes:
     return (generate_openmetrics if openmetrics else generate_latest)(registry)
 
 
-Row = tuple[str, ...]
-"""Values of the labels of a sum."""
-
-
-class _Layout(NamedTuple):
-    """The sums of a list of series: the places in the list that each sum adds, by its name and labels."""
-
-    ledger: str
-    series: Sequence[Series]
-    places: dict[str, list[int]]
-
-
+@dataclass
 class Sums:
-    """A counter whose values are sums over series; `rows` are the rows that a series adds to. Thread-safe.
+    """A counter of sums over series; `rows` are the label values of the sums of a series. Thread-safe.
 
     The series of each sum are found when the series change, so that a scrape only adds: 10,000 series with
     two labels take 1 ms.
     """
 
-    def __init__(
-        self,
-        name: str,
-        documentation: str,
-        label_names: Sequence[str],
-        rows: Callable[[Series], Iterable[Row]],
-    ) -> None:
-        self._name = name.removesuffix("_total")
-        self._documentation = documentation
-        self._label_names = (*label_names, names.LEDGER)
-        self._rows = rows
-        self._layout: _Layout | None = None
+    name: str
+    documentation: str
+    label_names: Sequence[str]
+    rows: Callable[[Series], Iterable[tuple[str, ...]]]
+    _layout: tuple[str, Sequence[Series], dict[str, list[int]]] = field(
+        default=("", (), {}), init=False
+    )
+    """Ledger and series of the last scrape, and the places of the series of each sum by name and labels."""
 
     def family(self, ledger: str, series: Sequence[Series], values: Sequence[int]) -> WrittenFamily:
         """The sums of one scrape, from the value of each series."""
         layout = self._layout
-        if layout is None or layout.ledger != ledger or layout.series != series:
-            layout = self._layout = self._arranged(ledger, series)
+        if layout[:2] != (ledger, series):
+            rows: dict[tuple[str, ...], list[int]] = {}
+            for place, each in enumerate(series):
+                for row in self.rows(each):
+                    rows.setdefault((*row, ledger), []).append(place)
+            labels = (*self.label_names, names.LEDGER)
+            sums = {self.name + label_text(labels, row): places for row, places in rows.items()}
+            layout = self._layout = (ledger, series, sums)
+
+        base = self.name.removesuffix("_total")
 
         def write(openmetrics: bool) -> Sequence[bytes]:
-            header = counter_header(self._name, self._documentation, openmetrics)
+            header = counter_header(base, self.documentation, openmetrics)
             lines = [
                 f"{head} {sum(map(values.__getitem__, places))}\n"
-                for head, places in layout.places.items()
+                for head, places in layout[2].items()
             ]
             return header, "".join(lines).encode("utf-8", "replace")
 
-        return WrittenFamily(self._name, self._documentation, "counter", write)
-
-    def _arranged(self, ledger: str, series: Sequence[Series]) -> _Layout:
-        rows: dict[Row, list[int]] = {}
-        for place, each in enumerate(series):
-            for row in self._rows(each):
-                rows.setdefault((*row, ledger), []).append(place)
-        heads = (f"{self._name}_total{label_text(self._label_names, row)}" for row in rows)
-        return _Layout(ledger, series, dict(zip(heads, rows.values(), strict=True)))
+        return WrittenFamily(base, self.documentation, "counter", write)

@@ -119,7 +119,6 @@ class RedisLedger(QueuedLedger):
             await self._replica.leave()
 
     def _collect(self) -> list[Item]:
-        """The batches of the next group."""
         items: list[Item] = []
         events = 0
         while self._inbox and events < GROUP_EVENTS:

@@ -153,7 +153,12 @@ class SharedTotals:
         self._totals.update({series: self._total(series) for series in changed})
         for name in cell_names:
             if cell := cell_of(name):
-                self._add_up_cell(cell, name)
+                parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
+                total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
+                created = min(part.created for part in parts)
+                self._durations[cell] = DurationTotal(
+                    *cell, tuple(map(int, counts)), total, created
+                )
 
     def _total(self, series: Series) -> Total:
         records = [
@@ -174,9 +179,3 @@ class SharedTotals:
             min(record.created for record in records),
             exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
         )
-
-    def _add_up_cell(self, cell: Cell, name: bytes) -> None:
-        parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
-        total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
-        created = min(part.created for part in parts)
-        self._durations[cell] = DurationTotal(*cell, tuple(map(int, counts)), total, created)
