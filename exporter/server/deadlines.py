@@ -83,7 +83,8 @@ class TimedProtocol(ClosingProtocol):
             self.transport.close()
         if now >= self._write_deadline:
             self.transport.abort()
-            self.listener.unread(self._peer())
+            text = "connection closed: the answer was not read in time"
+            self.listener.sampler.warning("unread", text, client=self._peer())
             return
         try:
             if self._phase != IDLE and now >= self._read_deadline:

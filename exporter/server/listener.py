@@ -85,11 +85,6 @@ class Listener:
             self.own.requests.labels(error.status).inc()
         self.sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
 
-    def unread(self, client: str) -> None:
-        """Log a connection that was closed because its answer was not read in time."""
-        text = "connection closed: the answer was not read in time"
-        self.sampler.warning("unread", text, client=client)
-
 
 def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:
     """The answer to a refused request; the connection closes after it."""

@@ -16,8 +16,14 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, Command, RedisSettings, ServerConnection
+from exporter.ledger.redis.connection import (
+    CallFailed,
+    Command,
+    Info,
+    RedisSettings,
+    ServerConnection,
+    parse_info,
+)
 
 _ROUNDS: Final = 3
 """Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
@@ -88,12 +94,12 @@ class ClusterClient:
             for _, reply in sorted(replies.items())
         ]
 
-    async def infos(self) -> list[health.Info]:
+    async def infos(self) -> list[Info]:
         """INFO of each master. Raises `CallFailed`."""
         masters = await self.masters()
         shards = {master: shard for shard, master in enumerate(masters)}.values()
         replies = successes(await self.run([(shard, ("INFO",)) for shard in shards]))
-        return [health.parse(reply) for reply in replies]
+        return [parse_info(reply) for reply in replies]
 
     async def close(self) -> None:
         await self._connect([])
