@@ -80,12 +80,9 @@ def fingerprint(
 def user_hashes(
     events: Columns, series: Sequence[Series], key: bytes
 ) -> Sequence[bytes | None] | None:
-    """A hash of (system, code, user) for each event with a user; None when no event has one.
-
-    `key` is random and ends with the process: no file and no other process can tell whether a hash is that of
-    a known user. Only ends that are on time get a hash: alerts do not see a late end, and must see the end
-    after it.
-    """
+    """A hash of (system, code, user) for each event with a user; None when no event has one."""
+    # `key` is random and ends with the process: no file and no other process can tell whether a hash is that
+    # of a known user. Only ends that are on time get one: alerts must see the first end after a late end.
     if events.user.count(None) == len(events.user):
         return None
     return [

@@ -119,11 +119,9 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
 
 
 def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
-    """The zero-initialized series: a series for each counter of the ledger and each code, with `unknown`.
-
-    Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
-    labels are empty, which to Prometheus means absent: their values are unknown before the first event.
-    """
+    """The zero-initialized series: a series for each counter of the ledger and each code, with `unknown`."""
+    # Prometheus needs a 0 to see the first increase. Configured labels are empty, which to Prometheus means
+    # absent: their values are unknown before the first event.
     labels = ("",) * len(label_names)
     return [
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)

@@ -87,10 +87,7 @@ class ServerConnection:
         self._connection: Connection | None = None
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """A reply or a `ResponseError` for each command.
-
-        Raises `CallFailed` unless all replies come within the timeout.
-        """
+        """A reply or a `ResponseError` for each command. Raises `CallFailed` unless all come in time."""
         try:
             async with asyncio.timeout(self._settings.timeout):
                 return await self._run(commands)

@@ -149,7 +149,7 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read others' counts, and check whether Redis takes writes again. Returns the next call's time."""
+        """Read others' counts, and check whether Redis takes writes again. Returns when to call again."""
         replica = self._replica
         try:
             if self._problem is not None:

@@ -36,10 +36,7 @@ class _Hash(Generic[R]):
         return self.update((gone | dict(rows)).items())
 
     def update(self, rows: Rows) -> list[bytes]:
-        """Take over some records; returns the names whose records have changed.
-
-        Raises `LedgerError` for a record that no ledger wrote.
-        """
+        """Take over records; returns the names of changed records. Raises `LedgerError` for a damaged one."""
         changed = []
         for name, text in rows:
             if text == self._texts.get(name, b"") or self._known(name) is None:
