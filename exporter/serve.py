@@ -36,8 +36,7 @@ from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
 from exporter.server.certificates import Certificate, export_certificates
-from exporter.server.hosts import AllowedHosts
-from exporter.server.listener import Listener
+from exporter.server.listener import AllowedHosts, Listener
 from exporter.server.notify import report
 from exporter.server.resources import connection_limits, return_large_blocks
 from exporter.server.serving import Address, serve

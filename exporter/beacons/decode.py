@@ -98,11 +98,9 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
 
 
 def _hashed(id_: str) -> str:
-    """The hash of an id: a browser can't choose the deduplication key of its event.
-
-    The key is an XXH3 hash, which can be inverted: an id can be computed that has the key of a trusted
-    sender's next id. The event of the trusted sender would then be rejected as a conflict.
-    """
+    """The hash of an id: a browser can't choose the deduplication key of its event."""
+    # The key is an XXH3 hash, which can be inverted: an id can be computed that has the key of a trusted
+    # sender's next id. The event of the trusted sender would then be rejected as a conflict.
     text = id_.encode()
     if len(text) > _ID_BYTES:
         raise Rejected("invalid_field", f"id: must be 1 to {_ID_BYTES} bytes")

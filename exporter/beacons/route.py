@@ -12,8 +12,7 @@ from exporter.beacons.sites import Site, Sites, hash_key
 from exporter.errors import OriginNotAllowed, QueueFull, RateLimited, Refused, UnknownKey
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.pipeline import Pipeline
 from exporter.token_bucket import Limit, TokenBuckets, bucket_name
 from exporter.watched import Watched
@@ -62,10 +61,7 @@ class BeaconRoute:
         self._waiting = 0
 
     async def take(self, request: Request) -> Answer | None:
-        """204 when every event is valid, 200 with the rejections otherwise.
-
-        No answer says whether an event was counted before: a reader of the key could abuse it.
-        """
+        """204 when every event is valid, 200 with the rejections otherwise."""
         site = self.sites.current().get(hash_key(request.last_segment))
         if site is None:
             raise UnknownKey(
@@ -112,11 +108,9 @@ class BeaconRoute:
                 raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
 
         def charge(tokens: int, size: str) -> None:
-            """Take the tokens of all but the first event or KiB. Raises `RateLimited`.
-
-            Without this check, a hundred concurrent requests, each admitted for one token, could count ten
-            thousand events, and the site's other browsers would be refused for minutes.
-            """
+            """Take the tokens of all but the first event or KiB. Raises `RateLimited`."""
+            # Otherwise a hundred concurrent requests, each admitted for one token, could count ten thousand
+            # events, and the site's other browsers would be refused for minutes.
             for table, name, limit, _ in buckets:
                 if (wait := table.charge(name, limit, tokens)) is not None:
                     rule = f"{size} in one beacon, but an earlier beacon used up the limit{_SIZE}"
@@ -151,7 +145,7 @@ class BeaconRoute:
             counted = await self.pipeline.count(decoded, deferrable=True)
         finally:
             self._waiting -= decoded.total
-        # A conflict would reveal that the id was counted before.
+        # A conflict would reveal that the id was counted before: a reader of the key could abuse it.
         shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:
             return 204, cors, b""

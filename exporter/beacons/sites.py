@@ -188,11 +188,9 @@ def _origins(entry: YamlMapping) -> list[bytes]:
 
 
 def schema() -> json_schema.Schema:
-    """The JSON Schema of a file of sites, for editors.
-
-    Rules that compare values or need settings are missing: keys and names that are written twice, systems and
-    labels that are not configured, and too many combinations of label values.
-    """
+    """The JSON Schema of a file of sites, for editors."""
+    # Rules that compare values or need settings are missing: keys and names that are written twice, systems
+    # and labels that are not configured, and too many combinations of label values.
     values = {
         "site": json_schema.name(
             NAME.pattern, NAME_RULE, "Name of the site.", maxLength=_LONGEST_NAME

@@ -181,10 +181,8 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
 
 
 def _allow_webhook(origin: bytes) -> Answer:
-    """The answer to a webhook's validation request (CloudEvents HTTP webhooks 1.0.2, section 4).
-
-    The request needs no token: the answer only says that this path takes events. Each POST needs a token.
-    """
+    """The answer to a webhook's validation request (CloudEvents HTTP webhooks 1.0.2, section 4)."""
+    # The request needs no token: the answer only says that this path takes events. Each POST needs a token.
     headers = [
         (b"webhook-allowed-origin", origin),
         (b"webhook-allowed-rate", b"*"),

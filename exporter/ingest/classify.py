@@ -112,11 +112,9 @@ class Classifier:
         )
 
     def classify_single(self, decoded: Decoded, now: float) -> Classified | None:
-        """`classify` for one event that is valid and on time, without loops; None for anything else.
-
-        Only events with a source, such as beacons, have relative times.
-        """
+        """`classify` for one event that is valid and on time, without loops; None for anything else."""
         events = decoded.events
+        # Only events with a source, such as beacons, have relative times.
         if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
             return None
         (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events

@@ -12,7 +12,7 @@ import msgspec
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import cloudevents, plain, strict_json
 from exporter.ingest.event import Columns, Decoded, Event, FieldMatcher, Rejection, from_json
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Media
 from exporter.ingest.strict_json import Parsed
 
 _OF_EVENTS: Final = (Media.JSON, Media.NDJSON)

@@ -28,10 +28,8 @@ _encode = msgspec.msgpack.Encoder().encode
 def keys(
     events: Columns, resolved: Sequence[ResolvedCode], sources: Sequence[str] | None
 ) -> list[bytes | None]:
-    """A key for each event; None when it has neither an id nor session_id and occurred_at.
-
-    MessagePack's first byte (0x93) is never that of an id in UTF-8, so the two kinds of keys never collide.
-    """
+    """A key for each event; None when it has neither an id nor session_id and occurred_at."""
+    # MessagePack's first byte (0x93) is never that of an id in UTF-8: the two kinds of keys never collide.
     if sources is None and len(set(events.system)) == 1:
         seeds: Iterable[int] = [seed(events.system[0])] * len(events.system)
     else:
@@ -82,12 +80,9 @@ def fingerprint(
 def user_hashes(
     events: Columns, series: Sequence[Series], key: bytes
 ) -> Sequence[bytes | None] | None:
-    """A hash of (system, code, user) for each event with a user; None when no event has one.
-
-    `key` is random and ends with the process: no file and no other process can tell whether a hash is that of
-    a known user. Only ends that are on time get a hash: alerts do not see a late end, and must see the end
-    after it.
-    """
+    """A hash of (system, code, user) for each event with a user; None when no event has one."""
+    # `key` is random and ends with the process: no file and no other process can tell whether a hash is that
+    # of a known user. Only ends that are on time get one: alerts must see the first end after a late end.
     if events.user.count(None) == len(events.user):
         return None
     return [

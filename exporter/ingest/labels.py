@@ -58,10 +58,7 @@ class LabelValues(dict[bytes, Values]):
         return values
 
     def fingerprints(self, texts: Sequence[bytes]) -> list[int] | None:
-        """A fingerprint for each text that was looked up; None when all texts are empty.
-
-        A fingerprint depends neither on the configured names nor on the layout of the text.
-        """
+        """A fingerprint for each text that was looked up; None when all texts are empty."""
         if texts.count(b"") == len(texts):
             return None
         return list(map(self._fingerprints.__getitem__, texts))
@@ -93,7 +90,7 @@ class _Fingerprints(dict[bytes, int]):
 
 
 def _fingerprint(labels: dict[str, Any]) -> int:
-    """The fingerprint of all labels that could be configured; null and empty values do not count."""
+    """The fingerprint of all labels, configured or not, in any order; null and empty values do not count."""
     fingerprint = 0
     for name, value in labels.items():
         if value and isinstance(value, str):

@@ -22,8 +22,8 @@ import numpy as np
 from msgspec.structs import astuple
 
 from exporter.ingest.event import MAX_USER, Columns, Event, Time
+from exporter.ingest.guard import Media
 from exporter.ingest.large_bodies import LARGE
-from exporter.ingest.media import Media
 
 _NUMPY_FROM: Final = 4096
 """Bytes from which on numpy counts faster than `bytes.count`."""
@@ -111,10 +111,8 @@ def _decode_batch(media: Media, body: bytes, max_events: int, shape: Shape) -> C
 
 
 def _take_long(labels: bytes, events: int) -> bool:
-    """Whether the labels of a body are too long or too nested for the classifier, on the event loop.
-
-    A megabyte of nested labels took 80 ms. The strict parser drops them, in a thread.
-    """
+    """Whether the labels of a body are too long or too nested for the classifier, on the event loop."""
+    # A megabyte of nested labels took 80 ms. The strict parser drops them, in a thread.
     brackets = labels.count(b"{") + labels.count(b"[")
     return len(labels) > _LONG_LABELS * events or brackets > _BRACKETS * events
 
@@ -127,10 +125,8 @@ def _one_event_a_line(body: bytes, events: int) -> bool:
 
 
 def _quotes_of(values: Sequence[Any]) -> int:
-    """The number of `"` of a plain text with this event, given in the order of its fields.
-
-    An empty text counts as absent, which sends the body to the strict parser.
-    """
+    """The number of `"` of a plain text with this event, given in the order of its fields."""
+    # An empty text counts as absent, which sends the body to the strict parser.
     *fields, labels = values
     texts = bytes(labels)
     keys = sum(map(_QUOTES.__getitem__, map(type, fields))) - 4 * fields.count("")
@@ -138,11 +134,8 @@ def _quotes_of(values: Sequence[Any]) -> int:
 
 
 def _quotes_of_any(events: Columns) -> int:
-    """The number of `"` of a plain text with these events, without the text of their labels.
-
-    An empty text and a code 0 count as absent: comparing with None takes four times as long as testing for
-    truth.
-    """
+    """The number of `"` of a plain text with these events, without the text of their labels."""
+    # An empty text and a code 0 count as absent: comparing with None takes four times as long.
     systems, codes, ids, sessions, times, durations, phases, finals, users, labels = events
     codes = list(filter(None, codes))
     keys = len(codes) + len(labels) - labels.count(b"")
@@ -165,10 +158,7 @@ def count(text: bytes) -> int:
 
 
 def shape_of(body: bytes) -> Shape | None:
-    """The shape of the first event of a plain body; None if the end of the event is not found.
-
-    The shape may be wrong: only decoding shows that an event has the shape.
-    """
+    """The shape of the first event of a plain body, which may be wrong; None if its end is not found."""
     end = _END.search(body, 0, _FIRST_BYTES)
     if end is None:
         return None

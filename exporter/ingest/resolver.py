@@ -100,11 +100,8 @@ class Resolver(dict[Spelling, ResolvedCode]):
 
 
 def _can_be_remembered(code: RawCode) -> bool:
-    """Whether a code may be remembered: not a long text, and not an integer of more than 60 bits.
-
-    Long texts would fill the memory. Larger integers can have equal hashes: a sender could send many of
-    them, and each look-up would compare them all.
-    """
+    """Whether a code may be remembered. Long texts would fill the memory."""
+    # Larger integers can have equal hashes: a sender could send many, and a look-up would compare them all.
     if isinstance(code, int):
         return code.bit_length() <= _HASH_BITS
     return len(code or "") <= _CODE_CHARS

@@ -225,15 +225,12 @@ class Status:
         return None if self.alive else "the ledger's writer has ended; restart the exporter"
 
     def unready(self) -> str | None:
-        """Why the exporter is not ready; None when it is.
-
-        After a damaged ledger was moved aside, events are counted from 0. The exporter stays unready until a
-        restart, so that an operator notices.
-        """
+        """Why the exporter is not ready; None when it is."""
         if reason := self.stopped() or self.problem:
             return reason
         if self.damaged is None:
             return None
+        # Unready until a restart, so that an operator notices.
         return (
             f"the ledger was damaged and moved to {PurePath(self.damaged).name}; counts "
             "started again from 0. Keep that file, find the cause, then restart the exporter."

@@ -30,10 +30,8 @@ class Damaged(LedgerError):
 
 
 def is_damage(error: apsw.Error, database: Path) -> bool:
-    """Whether an error that SQLite raised while reading is about the content of the file.
-
-    Flipped bits in the header raise many kinds of errors, among them SQLError, ReadOnlyError and TooBigError.
-    """
+    """Whether an error that SQLite raised while reading is about the content of the file."""
+    # Flipped bits in the header raise many kinds of errors, also SQLError, ReadOnlyError and TooBigError.
     if isinstance(error, apsw.ReadOnlyError):
         return os.access(database, os.W_OK)
     if isinstance(error, apsw.IOError):
@@ -43,10 +41,8 @@ def is_damage(error: apsw.Error, database: Path) -> bool:
 
 
 def is_full(error: apsw.IOError, connection: apsw.Connection) -> bool:
-    """Whether a disk quota refused a write. SQLite reports only a full disk as `apsw.FullError`.
-
-    Not at an fsync: the commit may be on the disk then.
-    """
+    """Whether a disk quota refused a write. SQLite reports only a full disk as `apsw.FullError`."""
+    # Not at an fsync: the commit may be on the disk then.
     wrote = error.extendedresult == apsw.SQLITE_IOERR_WRITE  # type: ignore[attr-defined]
     return bool(wrote and connection.system_errno == errno.EDQUOT)
 

@@ -37,11 +37,8 @@ class Lock:
             ) from None
 
     def has_space(self) -> bool:
-        """Whether the disk has space for more than a small transaction.
-
-        A small transaction may fit in the WAL's last pages on a full disk. It is no proof of free space:
-        readiness then changed every second.
-        """
+        """Whether the disk has space for more than a small transaction."""
+        # On a full disk it may fit in the WAL's last pages: readiness changed every second.
         try:
             os.posix_fallocate(self._file, 0, _SPACE)
         except OSError as error:
@@ -132,10 +129,8 @@ class OpenFiles:
 
     @contextmanager
     def checkpoint(self) -> Iterator[None]:
-        """The context of a checkpoint: outside of it, nothing changes the database.
-
-        A checkpoint would make an overwritten database look intact, so the check comes first.
-        """
+        """The context of a checkpoint: outside of it, nothing changes the database."""
+        # A checkpoint would make an overwritten database look intact.
         self.check()
         try:
             yield
@@ -143,28 +138,22 @@ class OpenFiles:
             self._checkpointed, self.wal_pages = self._head(), 0
 
     def _head(self) -> tuple[int, bytes]:
-        """The database's size and first pages, with the ledger's id and the last commit before a checkpoint.
-
-        The time of the last change proves less: it may be coarse, and network shares set it late.
-        """
+        """The database's size and first pages, with the ledger's id and the last commit in it."""
+        # The time of the last change proves less: it may be coarse, and network shares set it late.
         return os.fstat(self._database).st_size, os.pread(self._database, _HEAD, 0)
 
     def _has_last_commit(self) -> bool:
-        """Whether the WAL's last page has the salt of the WAL's header.
-
-        A size would prove nothing: the next commit after a truncation extends the file again.
-        """
+        """Whether the WAL's last page has the salt of the WAL's header."""
+        # A size would prove nothing: the next commit after a truncation extends the file again.
         header = os.pread(self._wal, 32, 0)
         page_size, salt = int.from_bytes(header[8:12], "big"), header[16:24]
         frame = os.pread(self._wal, 24, 32 + (self.wal_pages - 1) * (24 + page_size))
         return any(salt) and salt == frame[8:16]
 
     def check_changes(self) -> None:
-        """`check`, if a file was created, renamed or deleted in the folder since the last check.
-
-        A `stat` of the WAL makes the next commit a third slower: since Linux 6.13, the first write after a
-        `stat` sets a new time of change.
-        """
+        """`check`, if a file was created, renamed or deleted in the folder since the last check."""
+        # A `stat` of the WAL makes the next commit a third slower: since Linux 6.13, the first write after a
+        # `stat` sets a new time of change.
         status = _present(self._folder)
         state = (*_identity(status), status.st_ctime_ns)
         if state != self._unchanged:

@@ -42,7 +42,10 @@ class Group:
         if verdicts is not None:
             new = verdicts == ACCEPTED
             each = np.zeros(len(events), np.uint8)
-            each[self._keyed()] = verdicts
+            # In a batch, the events with a key come first.
+            counts = [(len(batch.keys) // KEY_BYTES, len(batch)) for batch in batches]
+            keyed = [np.arange(size) < keys for keys, size in counts]
+            each[np.concatenate(keyed)] = verdicts
             self._verdicts = each.tobytes()
             self.accepted = Batch(
                 self._accepted(events.series) or [],
@@ -68,11 +71,6 @@ class Group:
 
     def receipts(self) -> list[Receipt]:
         return receipts(self._batches, self._verdicts)
-
-    def _keyed(self) -> npt.NDArray[np.bool_]:
-        """Whether each event has a key: in a batch the first events do."""
-        counts = [(len(batch.keys) // KEY_BYTES, len(batch)) for batch in self._batches]
-        return np.concatenate([np.arange(events) < keyed for keyed, events in counts])
 
     def _accepted(self, column: Sequence[T] | None) -> list[T] | None:
         if column is None:

@@ -99,7 +99,6 @@ class QueuedLedger(ABC):
         """Why the ledger cannot take batches now."""
 
     def _flush(self) -> None:
-        """Send the deferred batches."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -105,10 +105,7 @@ def open_ledger(settings: LedgerSettings) -> Opened:
 
 
 def not_ours(folder: Path) -> str:
-    """Which file of a data_dir the exporter's user can't write, and what to do; "" if it can write all.
-
-    In place of a missing folder, the nearest folder above it.
-    """
+    """Which file of a data_dir the exporter's user can't write, and what to do; "" if it can write all."""
     existing = (path for path in (folder, *folder.parents) if os.path.exists(path))
     present = next(existing, Path("/"))
     if os.statvfs(present).f_flag & os.ST_RDONLY:
@@ -192,10 +189,8 @@ def _size(path: Path) -> int:
 
 
 def create(path: Path, meta: Meta) -> None:
-    """Create a database without counts at `path`, or replace an empty file.
-
-    It is created under another name: a process that is killed meanwhile must not leave a damaged ledger.
-    """
+    """Create a database without counts at `path`, or replace an empty file."""
+    # Under another name: a process that is killed meanwhile must not leave a damaged ledger.
     store = Store(path.with_name(_UNFINISHED))
     try:
         store.create(meta)
@@ -209,10 +204,8 @@ def create(path: Path, meta: Meta) -> None:
 
 
 def _totals(store: Store) -> tuple[RunningTotals, list[str]]:
-    """The totals, and the stored names of series that have another name now, because the labels changed.
-
-    If a series kept its old name, the next start would add it to the series of the new name again.
-    """
+    """The totals, and the stored names of series that have another name now, because the labels changed."""
+    # If a series kept its old name, the next start would add it to the series of the new name again.
     stored = store.series()
     merged: dict[tuple[str, ...], Total] = {}
     for total in stored.values():

@@ -6,7 +6,7 @@ than configured, never shorter.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.ledger.window import Window
@@ -30,13 +30,8 @@ class Segment:
     last: float
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """Rows that expire: the oldest `segments` rows, up to `number`; `ids` are counts by exceeded bound."""
-
-    number: int = 0
-    segments: int = 0
-    ids: dict[str, int] = field(default_factory=dict)
+Expiring = list[tuple[Segment, str]]
+"""The oldest rows, each with the bound that it exceeds: `age` or `ids`."""
 
 
 class Segments:
@@ -75,31 +70,28 @@ class Segments:
             # Not checked before: the writer's thread may remove the last row in between.
             return 0.0
 
-    def due(self, age: float, incoming: int) -> Expiry:
+    def due(self, age: float, incoming: int) -> Expiring:
         """The rows that expire with a commit of `incoming` ids at `age`: by age at most `_MOST_BY_AGE`.
 
         A row expires by the id bound only when the remaining ids still reach the bound, or when the window
         has no space for the commit.
         """
         total = self._ids + incoming
-        number, segments = 0, 0
-        ids = {"age": 0, "ids": 0}
+        rows: Expiring = []
         for segment in self._segments:
             old = age - segment.last > self._age
             many = total - segment.count >= self._bound or total > self._capacity
-            if not many and (not old or segments >= _MOST_BY_AGE):
+            if not many and (not old or len(rows) >= _MOST_BY_AGE):
                 break
-            number, segments = segment.number, segments + 1
+            rows.append((segment, "age" if old else "ids"))
             total -= segment.count
-            ids["age" if old else "ids"] += segment.count
-        return Expiry(number, segments, ids)
+        return rows
 
-    def drop(self, expiry: Expiry, window: Window) -> None:
-        """Remove the rows that `due` named, after they were removed from the store."""
-        for _ in range(expiry.segments):
+    def drop(self, rows: Expiring, window: Window) -> None:
+        """Remove the rows of `due`, after they were removed from the store."""
+        for segment, bound in rows:
             self.drop_oldest(window)
-        for bound, count in expiry.ids.items():
-            self.expired[bound] += count
+            self.expired[bound] += segment.count
 
     def drop_oldest(self, window: Window) -> None:
         segment = self._segments.popleft()

@@ -140,11 +140,8 @@ class Store:
             raise Damaged("a row is lost, or older than the last commit")
 
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
-        """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.
-
-        Updates `meta.rows`. Times are floats: SQLite returns the integers of a REAL column as floats, which
-        fail the checksum.
-        """
+        """Write totals, ids and `meta.rows`, and delete ids up to row `expired`: durable on return."""
+        # Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
         new: dict[object, int] = {}
         gone: dict[object, int] = {}
         with self._transaction():

@@ -86,24 +86,19 @@ class RunningTotals:
             key = (Family.REPEATS.value, *each.key[1:])
             old = self._by_key.get(key) or Total(each.of_repeats(), 0, now)
             changed[key] = replace(old, value=old.value + count)
-        observed = self._observe(series, durations, now) if durations is not None else []
+        observed = []
+        if durations is not None:
+            sums = _sums_of_few if len(series) <= _FEW else _sums_of_many
+            for cell, added, total in sums(series, durations):
+                histogram = self._durations.get(cell) or _empty(cell, now)
+                counts = tuple(map(int.__add__, histogram.counts, added))
+                observed.append(replace(histogram, counts=counts, total=histogram.total + total))
         return Changes(list(changed.values()), observed)
 
     def end_delays(self, series: Iterable[Series]) -> Changes:
         """The present totals of the series, no longer delayed."""
         totals = (self._by_key[each.key] for each in series)
         return Changes([replace(total, delayed=False) for total in totals], [])
-
-    def _observe(
-        self, series: Sequence[Series], durations: Sequence[float | None], now: float
-    ) -> list[DurationTotal]:
-        changed = []
-        sums = _sums_of_few if len(series) <= _FEW else _sums_of_many
-        for cell, added, total in sums(series, durations):
-            old = self._durations.get(cell) or _empty(cell, now)
-            summed = tuple(map(int.__add__, old.counts, added))
-            changed.append(replace(old, counts=summed, total=old.total + total))
-        return changed
 
 
 def _empty(cell: Cell, now: float) -> DurationTotal:

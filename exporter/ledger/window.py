@@ -80,10 +80,7 @@ class Window:
         return self._fingerprints[self._slots(positions)]
 
     def add(self, keys: Words, fingerprints: Words) -> None:
-        """Add distinct keys that the window does not have.
-
-        Raises `ValueError` when they would overwrite keys that have not expired.
-        """
+        """Add distinct keys that the window does not have. Raises `ValueError` when there is no space."""
         count = len(keys)
         if len(self) + count > self.size:
             raise ValueError(f"{count} keys do not fit: {len(self)} of {self.size} are taken")

@@ -65,10 +65,7 @@ class Writer:
         return group.receipts()
 
     def housekeep(self, *, after_failure: bool) -> None:
-        """Write what is due without events: missing series, ends of first-seen delays, expiry.
-
-        After a failure, an empty transaction shows whether the disk has space again.
-        """
+        """Write what is due without events: missing series, ends of first-seen delays, expiry."""
         opened, settings = self._opened, self._settings
         opened.files.check()
         self._size = opened.store.size()
@@ -78,7 +75,8 @@ class Writer:
         changes = opened.totals.missing(settings.zero, settings.zero_durations, wall)
         due = [series for series, end in self._delay_ends.items() if now >= end]
         changes.series.extend(opened.totals.end_delays(due).series)
-        expiring = opened.segments.due(self._age(), 0).segments
+        expiring = opened.segments.due(self._age(), 0)
+        # After a failure, an empty transaction shows whether the disk has space again.
         if after_failure or changes.series or changes.durations or expiring:
             self._write(changes, wall)
             for series in due:
@@ -118,7 +116,7 @@ class Writer:
         age = self._age()
         meta = msgspec.structs.replace(self._meta, commit=self._meta.commit + 1, age=age)
         count = len(group) if group is not None else 0
-        expiry = opened.segments.due(age, count)
+        expiring = opened.segments.due(age, count)
         segment, ids = None, None
         if group is not None and count:
             segment = opened.segments.extended(meta.commit, count, age)
@@ -128,13 +126,13 @@ class Writer:
                 keys, fingerprints = last.keys + keys, last.fingerprints + fingerprints
             ids = Ids(segment.number, wall, age, keys, fingerprints)
         began = time.perf_counter()
-        opened.store.write(meta, changes, ids, expiry.number)
+        opened.store.write(meta, changes, ids, expiring[-1][0].number if expiring else 0)
         # A commit to a deleted file is lost: it gets no receipt.
         opened.files.check_changes()
         seconds = time.perf_counter() - began
         opened.marker.write(meta.commit)
         self._meta = meta
-        opened.segments.drop(expiry, opened.window)
+        opened.segments.drop(expiring, opened.window)
         if group is not None and segment is not None:
             group.remember()
             opened.segments.add(segment)

@@ -20,8 +20,7 @@ from exporter.ledger.contract import (
     Series,
     Total,
 )
-from exporter.metrics.family import CounterLines
-from exporter.metrics.sums import Sums
+from exporter.metrics.family import CounterLines, Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 _COUNTERS: Final = {
@@ -83,26 +82,23 @@ class LedgerCollector(Collector):
                 [total.series for total in ends],
                 [0 if total.delayed else total.value for total in ends],
             )
-        yield self._repeats_of(totals.ledger, families)
+        # The repeats among the ends that this scrape exports: their difference never goes down.
+        delayed = {total.series.key[1:] for total in families[Family.ENDS] if total.delayed}
+        repeats = families[Family.REPEATS]
+        yield self._repeats.family(
+            totals.ledger,
+            [total.series for total in repeats],
+            [
+                0 if delayed and total.series.key[1:] in delayed else total.value
+                for total in repeats
+            ],
+        )
         yield _durations(totals.durations)
         # From the same snapshot as the zeros that it counts.
         yield GaugeMetricFamily(
             names.FIRST_SEEN_ZERO_SERIES,
             "New series that are exported as 0 until scrapes have seen them.",
             sum(total.delayed for total in totals.series),
-        )
-
-    def _repeats_of(self, ledger: str, families: dict[Family, list[Total]]) -> Metric:
-        """The repeats among the ends that this scrape exports: their difference never goes down."""
-        delayed = {total.series.key[1:] for total in families[Family.ENDS] if total.delayed}
-        repeats = families[Family.REPEATS]
-        return self._repeats.family(
-            ledger,
-            [total.series for total in repeats],
-            [
-                0 if delayed and total.series.key[1:] in delayed else total.value
-                for total in repeats
-            ],
         )
 
 
@@ -123,11 +119,9 @@ def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
 
 
 def zero_series(taxonomy: Taxonomy, label_names: Sequence[str]) -> list[Series]:
-    """The zero-initialized series: a series for each counter of the ledger and each code, with `unknown`.
-
-    Prometheus needs a 0 to see the first increase. The ledger stores them, with their `created`. Configured
-    labels are empty, which to Prometheus means absent: their values are unknown before the first event.
-    """
+    """The zero-initialized series: a series for each counter of the ledger and each code, with `unknown`."""
+    # Prometheus needs a 0 to see the first increase. Configured labels are empty, which to Prometheus means
+    # absent: their values are unknown before the first event.
     labels = ("",) * len(label_names)
     return [
         Series(family, name, code.code, code.phase, code.category, code.outcome.value, labels)

@@ -32,11 +32,9 @@ def render(registry: Collector, accept: str | None) -> tuple[bytes, str]:
 
 
 def wants_openmetrics(accept: str | None) -> bool:
-    """Whether OpenMetrics 1.0 is accepted, with a quality not below that of the text format.
-
-    Prometheus names several versions of both, the preferred first (2.42:
-    `application/openmetrics-text;version=1.0.0,…,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`).
-    """
+    """Whether OpenMetrics 1.0 is accepted, with a quality not below that of the text format."""
+    # Prometheus names several versions of both, the preferred first (2.42:
+    # `application/openmetrics-text;version=1.0.0,…,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`).
     openmetrics = text = 0.0
     for media, parameters, quality in _ranges(accept or ""):
         if media == "application/openmetrics-text":

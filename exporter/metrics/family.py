@@ -5,8 +5,8 @@ waits for the GIL during a scrape.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import compress, count
 from operator import is_not
@@ -17,7 +17,7 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter import names
-from exporter.ledger.contract import Total
+from exporter.ledger.contract import Series, Total
 
 Write = Callable[[bool], Sequence[bytes]]
 """Returns lines in OpenMetrics 1.0 (True) or in text 0.0.4, without `# EOF`, in parts.
@@ -142,3 +142,45 @@ def client_lines(metrics: Sequence[Metric], openmetrics: bool) -> bytes:
     """The lines of prometheus-client, in OpenMetrics with `# EOF` at the end."""
     registry: Any = SimpleNamespace(collect=lambda: metrics)
     return (generate_openmetrics if openmetrics else generate_latest)(registry)
+
+
+@dataclass
+class Sums:
+    """A counter of sums over series; `rows` are the label values of the sums of a series. Thread-safe.
+
+    The series of each sum are found when the series change, so that a scrape only adds: 10,000 series with
+    two labels take 1 ms.
+    """
+
+    name: str
+    documentation: str
+    label_names: Sequence[str]
+    rows: Callable[[Series], Iterable[tuple[str, ...]]]
+    _layout: tuple[str, Sequence[Series], dict[str, list[int]]] = field(
+        default=("", (), {}), init=False
+    )
+    """Ledger and series of the last scrape, and the places of the series of each sum by name and labels."""
+
+    def family(self, ledger: str, series: Sequence[Series], values: Sequence[int]) -> WrittenFamily:
+        """The sums of one scrape, from the value of each series."""
+        layout = self._layout
+        if layout[:2] != (ledger, series):
+            rows: dict[tuple[str, ...], list[int]] = {}
+            for place, each in enumerate(series):
+                for row in self.rows(each):
+                    rows.setdefault((*row, ledger), []).append(place)
+            labels = (*self.label_names, names.LEDGER)
+            sums = {self.name + label_text(labels, row): places for row, places in rows.items()}
+            layout = self._layout = (ledger, series, sums)
+
+        base = self.name.removesuffix("_total")
+
+        def write(openmetrics: bool) -> Sequence[bytes]:
+            header = counter_header(base, self.documentation, openmetrics)
+            lines = [
+                f"{head} {sum(map(values.__getitem__, places))}\n"
+                for head, places in layout[2].items()
+            ]
+            return header, "".join(lines).encode("utf-8", "replace")
+
+        return WrittenFamily(base, self.documentation, "counter", write)

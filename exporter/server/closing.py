@@ -113,11 +113,9 @@ class ClosingProtocol(DirectProtocol):
         return lingers
 
     def _linger(self, *, reading: bool) -> None:
-        """Give the peer `LINGER` seconds to read the answer, then abort the connection.
-
-        Not `close`, which on TLS would read until a timeout of its own. TLS always keeps reading: its buffers
-        are freed as soon as the peer closes the connection.
-        """
+        """Give the peer `LINGER` seconds to read the answer, then abort the connection."""
+        # Not `close`, which on TLS would read until a timeout of its own. TLS always keeps reading: its
+        # buffers are freed as soon as the peer closes the connection.
         plain = self.transport.can_write_eof()
         if plain:
             self.transport.write_eof()

@@ -70,10 +70,8 @@ class TimedProtocol(ClosingProtocol):
         return self._phase in (ACCEPTED, HEAD)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Whether the connection stays open after the peer's last byte: complete requests are answered.
-
-        Not over TLS, which closes at once, whatever is returned.
-        """
+        """Whether the connection stays open after the peer's last byte: complete requests are answered."""
+        # TLS closes at once, whatever is returned.
         return self.transport.can_write_eof() and self._drop_unfinished()
 
     def _check(self) -> None:
@@ -85,7 +83,8 @@ class TimedProtocol(ClosingProtocol):
             self.transport.close()
         if now >= self._write_deadline:
             self.transport.abort()
-            self.listener.unread(self._peer())
+            text = "connection closed: the answer was not read in time"
+            self.listener.sampler.warning("unread", text, client=self._peer())
             return
         try:
             if self._phase != IDLE and now >= self._read_deadline:

@@ -15,7 +15,7 @@ from exporter.errors import HeadersTooLarge, Refused, TooManyRequests, Unparseab
 from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
 from exporter.server.deadlines import TimedProtocol
 from exporter.server.direct import DirectRequest
-from exporter.server.hosts import host_of
+from exporter.server.listener import host_of
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
@@ -67,10 +67,8 @@ class GuardedProtocol(TimedProtocol):
                 self._known_heads.remember(data, self.cycle)
 
     def _starts_known(self, data: bytes | memoryview) -> bool:
-        """Start a request whose head was parsed before; returns whether `data` is such a request.
-
-        The parser does not see the request: between two requests it keeps no state.
-        """
+        """Start a request whose head was parsed before; returns whether `data` is such a request."""
+        # The parser does not see the request: between two requests it keeps no state.
         known = self._known_heads.find(data) if self._answers_next() else None
         if known is None:
             return False
@@ -137,11 +135,9 @@ class GuardedProtocol(TimedProtocol):
             self._phase, self._request_ended = IDLE, True
 
     def _continue_without_upgrade(self, rest: bytes) -> None:
-        """Parse the request again without its Upgrade header, which RFC 9110 7.8 allows to ignore.
-
-        httptools drops the body of such a request. Java's HttpClient asks for h2c with every first POST,
-        and its events were answered 400.
-        """
+        """Parse the request again without its Upgrade header, which RFC 9110 7.8 allows to ignore."""
+        # httptools drops the body of such a request. Java's HttpClient asks for h2c with every first POST,
+        # and its events were answered 400.
         self._upgrade = False
         method = self.parser.get_method()
         if method == b"CONNECT":

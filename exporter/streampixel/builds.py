@@ -17,8 +17,7 @@ from exporter import names
 from exporter.errors import NothingValid, Rejected, Unparseable
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Rejection, parsed_time
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Family, Ledger, Series, Totals
 from exporter.logs import Log
 
@@ -152,10 +151,8 @@ def build_series(label_names: Sequence[str]) -> dict[str, Series]:
 
 
 def last_build_times(totals: Totals) -> dict[str, float]:
-    """Unix time of the last occurrence of each event; events that never happened are absent.
-
-    The ledger stores the time as the text of the exemplar, in the transaction that counts the event.
-    """
+    """Unix time of the last occurrence of each event; events that never happened are absent."""
+    # The ledger stores the time as the text of the exemplar, in the transaction that counts the event.
     return {
         total.series.code: float(total.exemplar.session_id)
         for total in totals.series

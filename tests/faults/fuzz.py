@@ -21,8 +21,8 @@ from exporter.errors import REJECTED_REASONS, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import MAX_DURATION
+from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.media import Media
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Receipt, Totals
 from exporter.ledger.totals import RunningTotals
 from exporter.metrics.collector import LedgerCollector

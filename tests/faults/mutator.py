@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Media
 from tests.faults.samples import ATTRIBUTES, DEPTHS, HOSTILE, KEYS, bodies
 
 _TOKEN: Final = re.compile(rb'"(?:\\.|[^"\\])*"|[-+.\w]+|[\[\]{}:,]|\s+|.', re.DOTALL)

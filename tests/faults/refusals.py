@@ -117,7 +117,7 @@ def _both(exporter: ExporterProcess, host: str) -> tuple[Reply, Reply]:
 
 
 _WITHOUT_CHECK: Final = patched(
-    "exporter.server.hosts.AllowedHosts.check", "lambda self, host, target: None"
+    "exporter.server.listener.AllowedHosts.check", "lambda self, host, target: None"
 )
 
 

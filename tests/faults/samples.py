@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Media
 
 
 def _quoted(words: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -8,8 +8,8 @@ import pytest
 
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
+from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.media import Media
 from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
 from tests.ingest import memory_ledger

@@ -15,8 +15,8 @@ from exporter import event_fields
 from exporter.errors import NothingValid, Rejected, TooManyEvents, Unparseable
 from exporter.ingest import strict_json
 from exporter.ingest.decode import Decoder
+from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.media import Media
 from exporter.ingest.plain import shape_of
 from tests.ingest.listener import LABELS
 

@@ -20,8 +20,7 @@ from exporter.errors import (
     Unparseable,
     WrongMediaType,
 )
-from exporter.ingest.guard import Guard, Headers
-from exporter.ingest.media import Media, media
+from exporter.ingest.guard import Guard, Headers, Media, media
 from exporter.tokens import Authenticator
 from tests.ingest.listener import JSON, Stream
 

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import FieldMatcher
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Media
 from tests.ingest.listener import EVENT, JSON, NDJSON, Listener
 from tests.ingest.test_cloudevents import ENVELOPE, STRUCTURED
 

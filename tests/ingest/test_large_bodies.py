@@ -8,8 +8,8 @@ from typing import Any
 
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded
+from exporter.ingest.guard import Media
 from exporter.ingest.large_bodies import LARGE
-from exporter.ingest.media import Media
 from exporter.ledger.contract import Batch, Receipt
 from exporter.taxonomy import Taxonomy
 from tests.ingest.listener import Answer, Listener, keyless

@@ -7,8 +7,7 @@ import pytest
 
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
-from exporter.ledger.redis.connection import RedisSettings
-from exporter.ledger.redis.health import check, misconfigured
+from exporter.ledger.redis.connection import RedisSettings, check_servers, misconfigured
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 from tests.e2e.prometheus_process import free_port
@@ -179,8 +178,8 @@ def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
     """Fails if a Cluster's node is accepted as a single server: it would refuse most shards permanently."""
     settings = RedisSettings(parse("redis://cache"), wait=0)
     with pytest.raises(LedgerError, match=re.escape(error)):
-        check([{"redis_version": "7.2.4", **info}], settings)
-    check([{"redis_version": "7.2.4"}], settings)
+        check_servers([{"redis_version": "7.2.4", **info}], settings)
+    check_servers([{"redis_version": "7.2.4"}], settings)
 
 
 def test_redis_that_became_too_old_is_named() -> None:

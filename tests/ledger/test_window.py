@@ -171,14 +171,14 @@ def filled(counts: list[int], *, ids: int = 100, age: float = 1000.0, slack: int
 
 
 def test_few_rows_expire_by_age_in_one_transaction() -> None:
-    assert filled([1] * 20, age=100.0).due(1000.0, 0).segments == 8
+    assert len(filled([1] * 20, age=100.0).due(1000.0, 0)) == 8
 
 
 def test_ids_of_a_shared_row_count_once_against_the_bound() -> None:
     segments = filled([1], ids=2 * ROWS_PER_BOUND, slack=10)
     segments.add(segments.extended(2, 1, 1.0))
-    assert segments.due(1.0, 2 * ROWS_PER_BOUND - 1).segments == 0
-    assert segments.due(1.0, 2 * ROWS_PER_BOUND).segments == 1
+    assert not segments.due(1.0, 2 * ROWS_PER_BOUND - 1)
+    assert len(segments.due(1.0, 2 * ROWS_PER_BOUND)) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
-from exporter.ingest.media import Media
+from exporter.ingest.guard import Media
 from exporter.send import records
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames

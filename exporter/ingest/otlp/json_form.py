@@ -95,11 +95,9 @@ def parse(body: bytes) -> Request:
 
 
 def _normalized(body: bytes) -> bytes:
-    """The JSON with U+FFFD for lone surrogates and without null fields: msgspec refuses the whole request.
-
-    JavaScript writes a lone surrogate when it cuts a text inside an emoji. In ProtoJSON, null is a field's
-    default. A body that is not JSON is returned unchanged, so that msgspec's error names its byte.
-    """
+    """The JSON with U+FFFD for lone surrogates and without null fields: msgspec refuses the whole request."""
+    # JavaScript writes a lone surrogate when it cuts a text inside an emoji. In ProtoJSON, null is a field's
+    # default. A body that is not JSON is returned unchanged, so that msgspec's error names its byte.
     try:
         request = json.loads(body.decode(), object_hook=_without_nulls)
         text = json.dumps(request, ensure_ascii=False, allow_nan=False)

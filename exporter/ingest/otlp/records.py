@@ -41,10 +41,7 @@ class Records:
     strict_fields: bool = False
 
     def decode(self, request: Any, encode: Encode) -> tuple[Decoded, Counter[str]]:
-        """The session ends of a request, and the numbers of other records by reason.
-
-        `request` is a message in either form; `encode` gives the bytes of a message. Raises `TooManyEvents`.
-        """
+        """The session ends of a request, and counts of other records by reason. Raises `TooManyEvents`."""
         self._check_count(request)
         ignored: Counter[str] = Counter()
         ignored_fields, near = FieldMatcher(strict=self.strict_fields), NearCode()

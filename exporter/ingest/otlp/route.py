@@ -10,8 +10,7 @@ import msgspec
 from exporter.errors import Internal, NothingValid, Refused
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard
-from exporter.ingest.media import media_type
+from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
 from exporter.logs import Log
@@ -45,10 +44,7 @@ class LogsRoute:
     _forms: dict[str, Any] = field(default_factory=dict, init=False)
 
     async def take(self, request: Request) -> Answer | None:
-        """200 also when records are rejected: `partial_success` says how many.
-
-        After a 4xx the client would drop all records of the request.
-        """
+        """200 also when records are rejected: after a 4xx the client would drop all records of a request."""
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = _JSON if declared == _JSON.encode() else _PROTOBUF
         try:

@@ -16,8 +16,14 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, Command, RedisSettings, ServerConnection
+from exporter.ledger.redis.connection import (
+    CallFailed,
+    Command,
+    Info,
+    RedisSettings,
+    ServerConnection,
+    parse_info,
+)
 
 _ROUNDS: Final = 3
 """Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
@@ -83,14 +89,17 @@ class ClusterClient:
             if not again:
                 break
             pending = {index: calls[index] for index in again}
-        return [_result(replies[index]) for index in range(len(calls))]
+        return [
+            CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
+            for _, reply in sorted(replies.items())
+        ]
 
-    async def infos(self) -> list[health.Info]:
+    async def infos(self) -> list[Info]:
         """INFO of each master. Raises `CallFailed`."""
         masters = await self.masters()
         shards = {master: shard for shard, master in enumerate(masters)}.values()
         replies = successes(await self.run([(shard, ("INFO",)) for shard in shards]))
-        return [health.parse(reply) for reply in replies]
+        return [parse_info(reply) for reply in replies]
 
     async def close(self) -> None:
         await self._connect([])
@@ -193,11 +202,6 @@ def successes(replies: list[Any]) -> list[Any]:
         if isinstance(reply, CallFailed):
             raise reply
     return replies
-
-
-def _result(reply: Any) -> Any:
-    """A reply, with a server's error as a `CallFailed`."""
-    return CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
 
 
 def _master(slots: _Slots, shard: int) -> Any:

@@ -1,11 +1,11 @@
-"""The settings of a shared ledger, and a connection to one of its servers."""
+"""The servers of a shared ledger: settings, a connection, and whether they are configured to keep counts."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hiredis import pack_command
 from redis.asyncio import Connection, SSLConnection
@@ -14,11 +14,18 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from exporter import secret_file
-from exporter.errors import ConfigError
-from exporter.ledger.contract import Cell, Series
+from exporter.errors import ConfigError, LedgerError
+from exporter.ledger.contract import MISCONFIGURATIONS, Cell, Series
 from exporter.settings.ledger_address import Address
 
 Command = tuple[bytes | str | int | float, ...]
+VERSION, APPENDONLY, MAXMEMORY_POLICY = MISCONFIGURATIONS
+Info = dict[str, str]
+"""The fields of INFO, which managed services allow where they forbid CONFIG."""
+
+_OLDEST: Final = (7, 0)
+"""Redis 7.0 refuses a script with flags before its first write. Valkey reports `redis_version` 7.2."""
+_OLDEST_WAITAOF: Final = (7, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +87,7 @@ class ServerConnection:
         self._connection: Connection | None = None
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
-        """A reply or a `ResponseError` for each command.
-
-        Raises `CallFailed` unless all replies come within the timeout.
-        """
+        """A reply or a `ResponseError` for each command. Raises `CallFailed` unless all come in time."""
         try:
             async with asyncio.timeout(self._settings.timeout):
                 return await self._run(commands)
@@ -136,3 +140,55 @@ class ServerConnection:
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
         )
+
+
+def parse_info(info: bytes) -> Info:
+    lines = info.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def check_servers(infos: Iterable[Info], settings: RedisSettings) -> None:
+    """Raises `LedgerError` when a server can't hold the ledger."""
+    for info in infos:
+        version = info.get("redis_version", "unknown")
+        if _version(info) < _OLDEST:
+            raise LedgerError(
+                f"the shared ledger needs Redis 7.0 or later, or Valkey; this is {version}"
+            )
+        if settings.wait == 0 and _version(info) < _OLDEST_WAITAOF:
+            raise LedgerError(
+                f"ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is {version}"
+            )
+        if info.get("cluster_enabled") == "1" and not settings.address.cluster:
+            host, port = settings.address.hosts[0]
+            raise LedgerError(
+                f"ledger: {host}:{port} is a node of a Cluster; its scheme is redis+cluster://"
+            )
+
+
+def misconfigured(infos: Iterable[Info]) -> dict[str, str]:
+    """A sentence for each setting with which one of the servers can lose counts."""
+    sentences: dict[str, str] = {}
+    for info in infos:
+        if _version(info) < _OLDEST:
+            version = info.get("redis_version", "of an unknown version")
+            sentences[VERSION] = f"The ledger's Redis is {version}: 7.0 or later is needed."
+        if info.get("aof_enabled") != "1":
+            sentences[APPENDONLY] = (
+                "The ledger's Redis has appendonly no: it loses the counts since its last snapshot when "
+                "it stops. Set appendonly yes."
+            )
+        # Without a memory limit nothing is evicted, but a limit may be set at any time.
+        if info.get("maxmemory_policy") != "noeviction":
+            sentences[MAXMEMORY_POLICY] = (
+                f"The ledger's Redis has maxmemory-policy {info.get('maxmemory_policy', 'unknown')}: "
+                "it may evict ids and count their retries again. Set noeviction."
+            )
+    return sentences
+
+
+def _version(info: Info) -> tuple[int, int]:
+    """Major and minor version; zeros when unknown."""
+    parts = info.get("redis_version", "").split(".")
+    major, minor, *_ = (int(part) if part.isdigit() else 0 for part in (*parts, "", ""))
+    return major, minor

@@ -95,8 +95,6 @@ class ShardPart:
                 cell = self.cells[series.system, series.outcome] + 1
                 places += (cell, bisect_left(BUCKETS, duration))
                 seconds.append(duration)
-        if not self.cells:
-            return b"", b""
         return struct.pack(f"<{len(places)}H", *places), struct.pack(f"<{len(seconds)}d", *seconds)
 
 

@@ -28,8 +28,7 @@ from typing import Any, Final
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
-from exporter.ledger.redis import health
-from exporter.ledger.redis.connection import CallFailed, RedisSettings
+from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, misconfigured
 from exporter.ledger.redis.group import Group
 from exporter.ledger.redis.replica import Replica
 from exporter.logs import Log
@@ -52,7 +51,7 @@ class RedisLedger(QueuedLedger):
     `on_broken` is called when Redis was emptied or has another ledger.
     """
 
-    def __init__(self, replica: Replica, infos: Sequence[health.Info], **options: Any) -> None:
+    def __init__(self, replica: Replica, infos: Sequence[Info], **options: Any) -> None:
         super().__init__(**options)
         self._replica = replica
         self._spare = self._size = 0
@@ -119,7 +118,6 @@ class RedisLedger(QueuedLedger):
             await self._replica.leave()
 
     def _collect(self) -> list[Item]:
-        """The batches of the next group."""
         items: list[Item] = []
         events = 0
         while self._inbox and events < GROUP_EVENTS:
@@ -151,10 +149,7 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read other replicas' counts, and check whether Redis takes writes again.
-
-        Returns the time of the next call, None for never.
-        """
+        """Read others' counts, and check whether Redis takes writes again. Returns when to call again."""
         replica = self._replica
         try:
             if self._problem is not None:
@@ -179,9 +174,9 @@ class RedisLedger(QueuedLedger):
             log.info("ledger_recovered", problem=problem)
         return self._loop.time() + READ_INTERVAL
 
-    def _check(self, infos: Sequence[health.Info]) -> None:
+    def _check(self, infos: Sequence[Info]) -> None:
         """Log each misconfiguration once."""
-        before, self._misconfigured = self._misconfigured, health.misconfigured(infos)
+        before, self._misconfigured = self._misconfigured, misconfigured(infos)
         self._size = sum(int(info.get("used_memory", 0)) for info in infos)
         for setting, sentence in self._misconfigured.items():
             if setting not in before:

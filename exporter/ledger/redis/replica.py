@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from exporter.errors import LedgerError
-from exporter.ledger.redis import health
 from exporter.ledger.redis.client import Call, ClusterClient, key, script_call, successes
-from exporter.ledger.redis.connection import CallFailed, RedisSettings
+from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, check_servers
 from exporter.ledger.redis.group import Group, ShardPart
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
@@ -50,7 +49,7 @@ class Replica:
         """Redis' clock, Unix seconds."""
         return self.settings.clock() if self.settings.clock else time.monotonic() + self._offset
 
-    async def join(self) -> list[health.Info]:
+    async def join(self) -> list[Info]:
         """Join the ledger, or create it; returns INFO of each server.
 
         Raises `LedgerError` when Redis can't be reached or can't hold the ledger, and `ConfigError` for
@@ -152,9 +151,9 @@ class Replica:
             log.warning("ledger_close_failed", error=str(error))
         await self.client.close()
 
-    async def _join(self) -> list[health.Info]:
+    async def _join(self) -> list[Info]:
         infos = await self.client.infos()
-        health.check(infos, self.settings)
+        check_servers(infos, self.settings)
         self.ledger, others = await self._register()
         if not others:
             await self._restart_delays()
@@ -163,24 +162,13 @@ class Replica:
         return infos
 
     async def _register(self) -> tuple[str, int]:
-        """Join or create the ledger; returns its id, and the number of other replicas.
-
-        Raises `LedgerError` when it has another format or number of shards.
-        """
+        """Join or create the ledger; returns its id, and the number of other replicas."""
         settings = self.settings
-        arguments = (
-            *(
-                settings.clock_argument(),
-                self._commit_name(),
-                self._id,
-                _SILENT,
-                _FORMAT,
-                settings.shards,
-            ),
-            *(secrets.token_hex(4), repr(settings.wall()), len(settings.zero)),
-            *map(self._names.of, settings.zero),
-            *map(cell_name, settings.zero_durations),
-        )
+        replica = (settings.clock_argument(), self._commit_name(), self._id, _SILENT)
+        new = (_FORMAT, settings.shards, secrets.token_hex(4), repr(settings.wall()))
+        series, cells = settings.zero, settings.zero_durations
+        names = (*map(self._names.of, series), *map(cell_name, cells))
+        arguments = (*replica, *new, len(series), *names)
         keys = ("series", "durations", "commit", "ledger", "replicas")
         written, shards, ledger, others, clock = await self._run("register", keys, arguments)
         if int(written) != _FORMAT:

@@ -36,10 +36,7 @@ class _Hash(Generic[R]):
         return self.update((gone | dict(rows)).items())
 
     def update(self, rows: Rows) -> list[bytes]:
-        """Take over some records; returns the names whose records have changed.
-
-        Raises `LedgerError` for a record that no ledger wrote.
-        """
+        """Take over records; returns the names of changed records. Raises `LedgerError` for a damaged one."""
         changed = []
         for name, text in rows:
             if text == self._texts.get(name, b"") or self._known(name) is None:
@@ -101,11 +98,8 @@ class SharedTotals:
         return list(self._durations.values())
 
     def end_delays(self, now: float) -> None:
-        """Forget delays that are over.
-
-        After Redis' clock was set back, or with a shorter delay than before, no delay lasts longer than a
-        delay that starts now.
-        """
+        """Forget delays that are over."""
+        # After Redis' clock was set back, or with a shorter delay than before, none lasts longer than this.
         latest = self._delay_end(now)
         self._shown_at = {
             series: min(at, latest) for series, at in self._shown_at.items() if at > now * 1000
@@ -156,7 +150,12 @@ class SharedTotals:
         self._totals.update({series: self._total(series) for series in changed})
         for name in cell_names:
             if cell := cell_of(name):
-                self._add_up_cell(cell, name)
+                parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
+                total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
+                created = min(part.created for part in parts)
+                self._durations[cell] = DurationTotal(
+                    *cell, tuple(map(int, counts)), total, created
+                )
 
     def _total(self, series: Series) -> Total:
         records = [
@@ -177,9 +176,3 @@ class SharedTotals:
             min(record.created for record in records),
             exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
         )
-
-    def _add_up_cell(self, cell: Cell, name: bytes) -> None:
-        parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
-        total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
-        created = min(part.created for part in parts)
-        self._durations[cell] = DurationTotal(*cell, tuple(map(int, counts)), total, created)

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from exporter.server.hosts import AllowedHosts
+from exporter.server.listener import AllowedHosts
 from tests.server.conftest import Start, post, problem_of, status
 
 
