@@ -116,7 +116,8 @@ def test_other_records_are_acknowledged_and_counted_by_reason(
 def test_rejected_records_are_a_partial_success_with_the_first_reason(
     listener: Listener, headers: Headers
 ) -> None:
-    message = request(record(), record({"code": 1}), record({"system": "nope"}))
+    valid = record({**END, "region": "eu"})
+    message = request(valid, record({"code": 1}), record({"system": "nope"}))
     assert partial(export(listener, message, headers)) == ExportLogsPartialSuccess(
         rejected_log_records=2,
         error_message="system: required, the name of a loaded taxonomy (record 1: missing_system)",
