@@ -21,9 +21,8 @@ from exporter.ledger.contract import (
     Family,
 )
 from exporter.names import OTHER
-from exporter.send.events import normalized
+from exporter.send.events import Seen, normalized
 from exporter.send.records import Record
-from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
