@@ -59,17 +59,7 @@ class Counters:
     def series(self, system: System) -> list[Samples]:
         """The counters, and what the exporter exports about their codes: names, severities, objective."""
         known = {code.code: code for code in system.all_codes}
-        ends = [
-            {
-                names.SYSTEM: system.system,
-                names.CODE: code.code,
-                names.PHASE: code.phase,
-                names.CATEGORY: code.category,
-                names.OUTCOME: code.outcome.value,
-                names.LEDGER: "backtest",
-            }
-            for code in (known[code] for code in self.codes)
-        ]
+        ends = [known[code].labels | {names.LEDGER: "backtest"} for code in self.codes]
         short = [
             {name: row[name] for name in (names.SYSTEM, names.CODE, names.OUTCOME, names.LEDGER)}
             for row in ends
