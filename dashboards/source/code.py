@@ -4,7 +4,6 @@ from typing import Final
 
 from dashboards.source import queries, style, variables
 from dashboards.source.layout import Dashboard, Strip, build
-from dashboards.source.links import CODE_UID, to_code_runbook
 from dashboards.source.panels import Panel, graph, number, percent, table
 from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector, total
 from dashboards.source.shared import alert_list, by_value, data_state, place_list
@@ -33,7 +32,7 @@ def dashboard() -> Dashboard:
     breakdown = [Strip(9, [places, _share()]), Strip(8, [by_value(THIS_CODE)], (24,))]
     hours = [_against_threshold(window) for window in ("6h", "1d")]
     return build(
-        CODE_UID,
+        variables.CODE_UID,
         "Session ends: one code",
         "How many sessions end with this code, is that more than expected, where does it happen, "
         "and what is the fix? Opens with the code that is most above its threshold.",
@@ -108,7 +107,7 @@ def _texts() -> Panel:
         newest = queries.newest(record, queries.ONE_CODE)
         copied = queries.with_label(f"{index} * {newest}", "text", "$1", label, "(.+)")
         rows.append(queries.with_label(copied, "about", row))
-    link = {"custom.width": 90, "links": [to_code_runbook(names.SYSTEM)]}
+    link = {"custom.width": 90, "links": [variables.to_code_runbook(names.SYSTEM)]}
     return table(
         "Name, causes, fix and owner",
         "Texts of the taxonomy. The first column links to the runbook, which has more.",

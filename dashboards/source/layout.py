@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from dashboards.source.links import RUNBOOKS
 from dashboards.source.panels import SOURCE, Panel
 from dashboards.source.queries import ALERTS, FIRING, SHIPPED, SYSTEMS, selector
-from dashboards.source.variables import Variable, datasource, runbooks
+from dashboards.source.variables import RUNBOOKS, Variable, datasource, runbooks
 from exporter import names
 
 Dashboard = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dashboards.source import links, panels, queries, style
+from dashboards.source import panels, queries, style
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import Panel
 from dashboards.source.queries import (
@@ -16,14 +16,14 @@ from dashboards.source.queries import (
 )
 from dashboards.source.shared import alert_list, data_state, place_list
 from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_owner
-from dashboards.source.variables import system
+from dashboards.source.variables import OF_CODE, system
 from exporter import names
 from exporter.taxonomy.model import PHASES
 
 COUNT: Final = queries.count("1h")
 TOP_COLUMNS: Final[panels.Columns] = {
     names.SYSTEM: ("System", {"custom.width": 95}),
-    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": links.OF_CODE}),
+    "title": ("Code", {**style.TEXT, "custom.width": 310, "links": OF_CODE}),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
     "Value #B": ("Share", {**panels.percent(1), "custom.width": 70}),

@@ -3,7 +3,6 @@
 from typing import Final
 
 from dashboards.source import queries, style
-from dashboards.source.links import TO_CODE, cell, to_runbook
 from dashboards.source.panels import (
     Columns,
     Panel,
@@ -15,6 +14,7 @@ from dashboards.source.panels import (
     transformation,
 )
 from dashboards.source.queries import CLUSTER, SYSTEMS, Query, legend, selector, total, with_label
+from dashboards.source.variables import TO_CODE, cell, to_runbook
 from exporter import names
 
 STATES: Final = ("No exporter", "No rules", "No traffic", "Complete")

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from dashboards.source import links, queries, style
+from dashboards.source import queries, style
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import Columns, Panel, bars, graph, number, percent, table
 from dashboards.source.queries import ALLOWED, OBJECTIVE, PERIOD, SYSTEMS, Query, selector, total
 from dashboards.source.shared import data_state
-from dashboards.source.variables import system
+from dashboards.source.variables import OF_CODE, system
 from exporter import names
 
 BURN_RATES: Final = (("1h", "5m", 14.4), ("6h", "30m", 6), ("3d", "6h", 1))
@@ -24,7 +24,7 @@ BUDGET_COLUMNS: Final[Columns] = {
     names.SYSTEM: ("System", {"custom.width": 120}),
     "title": (
         "Code",
-        {**style.TEXT, "custom.minWidth": 310, "links": links.OF_CODE},
+        {**style.TEXT, "custom.minWidth": 310, "links": OF_CODE},
     ),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #B": ("Failures", {"decimals": 0, "custom.width": 95}),

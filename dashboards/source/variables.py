@@ -1,4 +1,4 @@
-"""The variables at the top of a dashboard."""
+"""The variables at the top of a dashboard, and links that use them."""
 
 from typing import Any, Final
 
@@ -15,6 +15,9 @@ from exporter import names
 Variable = dict[str, Any]
 DEFAULT_RUNBOOKS: Final = "http://127.0.0.1:10401"
 """The default address of the exporter's ops listener, which serves the runbooks."""
+CODE_UID: Final = "session-end-code"
+RUNBOOKS: Final = f"${{{names.RUNBOOKS}}}"
+"""The hidden variable with the exporter's base URL."""
 
 
 def system() -> Variable:
@@ -95,3 +98,30 @@ def _query(
 
 def _option(text: str, value: str) -> dict[str, object]:
     return {"selected": True, "text": text, "value": value}
+
+
+# --- links from the rows of tables to dashboards and runbooks ---------------------------------------------
+
+
+def cell(column: str) -> str:
+    """Grafana's variable for a cell of the row."""
+    return f"${{__data.fields.{column}}}"
+
+
+def to_runbook(path: str) -> dict[str, object]:
+    return {"title": "Runbook", "url": RUNBOOKS + path, "targetBlank": True}
+
+
+def to_code_runbook(system: str) -> dict[str, object]:
+    """`system` is the name of the column with the system."""
+    return to_runbook(f"{names.CODES_PATH}/{cell(system)}/{cell(names.CODE)}")
+
+
+TO_CODE: Final[dict[str, object]] = {
+    "title": "Dashboard of the code",
+    "url": f"/d/{CODE_UID}?var-{names.SYSTEM}={cell('System')}&var-{names.CODE}={cell(names.CODE)}"
+    "&${datasource:queryparam}&${__url_time_range}",
+    "targetBlank": False,
+}
+"""The link keeps the data source and the time range."""
+OF_CODE: Final = [TO_CODE, to_code_runbook("System")]

@@ -25,9 +25,9 @@ from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import RULES
+from exporter.send.events import Seen
 from exporter.send.field_names import parse_columns
 from exporter.send.options import Format
-from exporter.send.seen import Seen
 from exporter.send.sources import Source, check
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy

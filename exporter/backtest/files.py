@@ -21,9 +21,8 @@ from exporter.ledger.contract import (
     Family,
 )
 from exporter.names import OTHER
-from exporter.send.events import normalized
+from exporter.send.events import Seen, normalized
 from exporter.send.records import Record
-from exporter.send.seen import Seen
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
 
@@ -70,10 +69,7 @@ class EventReader:
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events of an input; calls `progress` every few thousand events.
-
-        Raises `ConfigError` for times that are too far apart.
-        """
+        """Counts all events of an input; calls `progress` every few thousand events."""
         records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)

@@ -1,6 +1,5 @@
 """Range vectors, and their functions as in Prometheus' promql/functions.go."""
 
-from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -61,29 +60,16 @@ class Windows:
     def values(self, indexes: Indexes) -> Floats:
         return take(self.samples.values, indexes)
 
-    def fold(self, operation: Callable[[Floats, Floats], Floats], neutral: float) -> Floats:
-        """An associative operation over the values of each window.
+    def fold(self, operation: np.ufunc, neutral: float) -> Floats:
+        """A ufunc's reduction of the values of each window; undefined without any sample.
 
-        Combines spans of powers of two. A difference of running sums would be faster, but leaves rounding
-        errors where a sum is 0.
+        A difference of running sums would be faster, but leaves rounding errors where a sum is 0.
         """
         table = np.where(self.samples.present, self.samples.values, neutral)
-        result = np.full((len(table), len(self.low)), neutral)
-        length = self.high - self.low
-        start, span = self.low.copy(), 1
-        longest = int(length.max(initial=0))
-        while span <= longest:
-            columns = np.flatnonzero(length & span)
-            if len(columns) == len(length):
-                result = operation(result, table.take(start, axis=1))
-                start += span
-            elif len(columns):
-                part = table.take(start[columns], axis=1)
-                result[:, columns] = operation(result[:, columns], part)
-                start[columns] += span
-            table = operation(table[:, :-span], table[:, span:])
-            span *= 2
-        return result
+        # `high` may be after the last sample. Every other result is of the time between two windows.
+        table = np.pad(table, ((0, 0), (0, 1)), constant_values=neutral)
+        edges = np.stack([self.low, self.high], axis=1).ravel()
+        return np.asarray(operation.reduceat(table, edges, axis=1)[:, ::2])
 
 
 def _increase(windows: Windows) -> Floats:
@@ -140,28 +126,19 @@ def quantile_over_time(windows: Windows, quantile: float) -> Floats:
 def _quantiles(values: Floats, low: Indexes, high: Indexes, quantile: float) -> Floats:
     """The quantile of `values[low[i]:high[i]]` at each i, interpolated as in Prometheus.
 
-    `low` and `high` ascend. NaN is the smallest value.
+    NaN is the smallest value.
     """
-    if not len(values):
-        return np.full(len(low), np.nan)
-    order = np.lexsort((values, ~np.isnan(values)))
-    ranks = np.argsort(order).tolist()
-    window: list[int] = []
-    begin = end = 0
-    below, above, weights = [], [], []
-    for first, last in zip(low.tolist(), high.tolist(), strict=True):
-        for rank in ranks[end:last]:
-            insort(window, rank)
-        for rank in ranks[begin:first]:
-            del window[bisect_left(window, rank)]
-        begin, end = first, last
-        position = max(len(window) - 1, 0) * quantile
-        lower = int(position)
-        below.append(window[lower] if window else 0)
-        above.append(window[min(lower + 1, len(window) - 1)] if window else 0)
-        weights.append(position - lower)
-    weight = np.array(weights)
-    return np.asarray(values[order[below]] * (1 - weight) + values[order[above]] * weight)
+    result = np.full(len(low), np.nan)
+    for index, (first, last) in enumerate(zip(low, high, strict=True)):
+        if first < last:
+            window = np.sort(values[first:last])
+            window = np.roll(window, np.isnan(window).sum())
+            position = (len(window) - 1) * quantile
+            lower = int(position)
+            upper = min(lower + 1, len(window) - 1)
+            weight = position - lower
+            result[index] = window[lower] * (1 - weight) + window[upper] * weight
+    return result
 
 
 TWO_SAMPLES: Final = frozenset(("rate", "increase"))

@@ -37,7 +37,7 @@ def recursive_result(
 ) -> Result:
     """The rule's result; its samples are in `store` afterwards.
 
-    Assumes results of the rule's expression in a span of instants, and evaluates the span. Results are final
+    Assumes that the result before a span of instants continues, and evaluates the span. Results are final
     until the first instant, inclusive, whose result differs from the assumption; the next span begins after
     it. So a span needs an evaluation per change of its results, not per instant.
     """
@@ -46,11 +46,10 @@ def recursive_result(
     reach = _reach(rule.tree)
     results = _Results(rule, times)
     reason = once.reason
-    begin, size, carry = 0, 1, True
+    begin, size = 0, 1
     while begin < len(times):
         columns = slice(begin, min(begin + size, len(times)))
-        if carry:
-            results.carry(columns)
+        results.carry(columns)
         first = int(np.searchsorted(times, times[begin] - reach))
         store.discard(index)
         store.add(results.written(first, columns.stop), index)
@@ -61,10 +60,8 @@ def recursive_result(
         changed = results.put(columns, outcome)
         if changed is None:
             begin = columns.stop
-            size, carry = min(size * 2, _LONGEST_SPAN), True
+            size = min(size * 2, _LONGEST_SPAN)
         else:
-            # The rest of the span either continues the new results or is as just evaluated: try both.
-            carry = not carry
             size = min(size, 4 * (changed + 1))
             begin += changed + 1
     final = results.written(0, len(times))

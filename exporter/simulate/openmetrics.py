@@ -56,7 +56,5 @@ def daily(histories: Sequence[History]) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def _labels(code: Code) -> str:
-    values = (code.system, code.code, code.phase, code.category, code.outcome.value)
-    pairs = dict(zip(names.SERIES_LABELS, values, strict=True))
-    pairs |= {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
+    pairs = code.labels | {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
     return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items()) + "}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from exporter.names import CODES_PATH, UNKNOWN
+from exporter.names import CODES_PATH, SERIES_LABELS, UNKNOWN
 from exporter.taxonomy.spellings import meanings, normalize
 
 
@@ -80,6 +80,11 @@ class Code:
     planned: bool = False
     spike_floor: float | None = None
     changed_by: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of the code's counters."""
+        return {name: str(getattr(self, name)) for name in SERIES_LABELS}
 
     @property
     def runbook(self) -> str:

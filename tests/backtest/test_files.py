@@ -9,7 +9,7 @@ import pytest
 from exporter.backtest import files as files_module
 from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.files import EventReader, Repeats
-from exporter.send.seen import Seen
+from exporter.send.events import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.taxonomy.loader import load

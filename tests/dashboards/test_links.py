@@ -3,7 +3,7 @@
 import json
 import re
 
-from dashboards.source import links
+from dashboards.source.variables import RUNBOOKS as RUNBOOKS_VARIABLE
 from tests.dashboards.conftest import RUNBOOKS, VALUES, States
 from tests.dashboards.shipped import DASHBOARDS, PANELS, UIDS, Json, interpolated, variables
 from tests.rules.series import CODES
@@ -71,7 +71,7 @@ def test_links_between_dashboards_keep_variables_and_time(states: States) -> Non
         assert all(set(tagged["tags"]) <= set(other["tags"]) for other in DASHBOARDS.values())
         assert tagged["includeVars"]
         assert tagged["keepTime"]
-        assert is_page(states, runbooks["url"].removeprefix(links.RUNBOOKS))
+        assert is_page(states, runbooks["url"].removeprefix(RUNBOOKS_VARIABLE))
 
 
 def displayed(value: str, unit: str) -> str:
@@ -95,7 +95,7 @@ def test_links_of_cells_open_the_code_and_its_runbook_for_every_code(states: Sta
                 cells = {"system": system, "code": code, "runbook": f"/codes/{system}/{code}"}
                 shown = {name: displayed(text, units[name]) for name, text in cells.items()}
                 filled = FIELD.sub(lambda field, shown=shown: shown[field[1].lower()], url)
-                path = filled.removeprefix(links.RUNBOOKS)
+                path = filled.removeprefix(RUNBOOKS_VARIABLE)
                 if path.startswith("/d/"):
                     chosen, _, kept = path.removeprefix("/d/session-end-code?").partition("&$")
                     assert chosen == f"var-system={system}&var-code={code}", panel["title"]

@@ -163,3 +163,13 @@ def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
 def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
     run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
     assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
+
+
+def test_nan_is_the_smallest_value_of_a_quantile(tmp_path: Path) -> None:
+    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [0.0, 1.0, 2.0]))
+    lowest, highest = (
+        run.query(f"quantile_over_time({quantile}, (x / x)[3m:1m])", [120]).values[0, 0]
+        for quantile in (0, 1)
+    )
+    assert math.isnan(lowest)
+    assert highest == 1

@@ -68,7 +68,7 @@ def test_digests_beyond_the_cache_are_counted_in_bounded_memory() -> None:
     """
     code = """
 import resource
-from exporter.send.seen import Seen
+from exporter.send.events import Seen
 def kib():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 1024
 with Seen(cache_kib=256) as seen:
