@@ -1,14 +1,19 @@
-"""Tokens, TLS and loopback of `serve`."""
+"""Tokens, TLS, addresses and standard streams of `serve`."""
 
 import http.client
 import json
 import re
 import ssl
+import sys
 from pathlib import Path
 
+import pytest
+
+from exporter.announce import announce
+from exporter.settings import Settings
 from tests.commands.running import call, events, summary, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.programs import output
+from tests.programs import finished, output
 from tests.server.conftest import openssl
 
 TOKENS = {
@@ -92,3 +97,27 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         assert curl(running) == 1
         assert running.stop() == 0
         assert "True" in running.log.splitlines()
+
+
+def test_listener_on_all_addresses_is_shown_as_loopback(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(Settings(), {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)})
+    shown = capsys.readouterr().out
+    assert "http://127.0.0.1:10400/v1/session-ends" in shown
+    assert "http://[::1]:10401/metrics" in shown
+
+
+@pytest.mark.parametrize("statement", ["streams.reserve()", ""])
+def test_file_does_not_get_the_descriptor_of_a_closed_stderr(
+    statement: str, tmp_path: Path
+) -> None:
+    """Fails without `reserve`: the next file gets descriptor 2."""
+    code = f"""
+import os, sys
+from exporter import streams
+{statement}
+with open(sys.argv[1], "w") as file:
+    os.write(2, b"what a library writes to stderr")
+"""
+    path = tmp_path / "file"
+    finished("sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code, path)
+    assert (path.read_text() == "") == bool(statement)

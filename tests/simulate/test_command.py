@@ -58,28 +58,27 @@ def fake() -> Iterator[FakeExporter]:
         yield server
 
 
-def test_posting_twice_with_a_seed_gives_duplicates_only(
-    tmp_path: Path, running: ExporterProcess
-) -> None:
+def test_posting_twice_with_a_seed_gives_duplicates_only(tmp_path: Path) -> None:
     """Fails when events contain the time of posting: repeated events would be conflicts."""
     options: dict[str, Any] = {"system": "both", "seed": 4, "incidents": ["capacity-large@10m"]}
-    first, second = (InProcess(url=url(running), **options) for _ in range(2))
-    assert (first.exit_code, second.exit_code) == (0, 0)
-    read, accepted, duplicates = first.counted()
-    assert read == accepted > 1000
-    assert duplicates == 0
-    assert second.counted() == (read, 0, read)
-    assert running.total("session_ends_total") == read
-    assert running.total("session_ends_late_total") == 0
-    assert running.total("session_ends_total", system="streampixel", code="4001") > 20
-    assert running.total("session_ends_total", system="softdrive", code="18") > 20
-    file = tmp_path / "ends.ndjson"
-    InProcess(ndjson=file, start=START, **options)
-    assert len(file.read_text().splitlines()) == read
-    assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
-    sent = call("send", file, "--url", url(running), "--json")
-    assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
-    assert summary(sent)["accepted"] == len(file.read_text().splitlines()) > 500
+    with ExporterProcess(tmp_path / "data") as running:
+        first, second = (InProcess(url=url(running), **options) for _ in range(2))
+        assert (first.exit_code, second.exit_code) == (0, 0)
+        read, accepted, duplicates = first.counted()
+        assert read == accepted > 1000
+        assert duplicates == 0
+        assert second.counted() == (read, 0, read)
+        assert running.total("session_ends_total") == read
+        assert running.total("session_ends_late_total") == 0
+        assert running.total("session_ends_total", system="streampixel", code="4001") > 20
+        assert running.total("session_ends_total", system="softdrive", code="18") > 20
+        file = tmp_path / "ends.ndjson"
+        InProcess(ndjson=file, start=START, **options)
+        assert len(file.read_text().splitlines()) == read
+        assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
+        sent = call("send", file, "--url", url(running), "--json")
+        assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
+        assert summary(sent)["accepted"] == len(file.read_text().splitlines()) > 500
 
 
 def test_posting_logs_when_incidents_start_and_end(fake: FakeExporter) -> None:
