@@ -14,7 +14,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import exporter
 from tests.programs import finished, output
 
 ROOT = Path(__file__).parent.parent
@@ -242,12 +241,6 @@ def test_committed_files_name_no_package_registry_and_no_path_of_a_developers_ma
         if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
     assert offenders == []
-
-
-def test_installed_version_is_that_of_the_package() -> None:
-    assert "version" in PROJECT["project"]["dynamic"]
-    assert "version" not in PROJECT["project"]
-    assert metadata.version("session-end-exporter") == exporter.__version__
 
 
 def test_changelog_has_an_unreleased_section() -> None:

@@ -82,9 +82,6 @@ def test_token_file_open_to_other_users_is_logged(
     assert vars(record)["fields"] == {"path": str(path), "mode": "0644"}
 
 
-# --- the authenticator ----------------------------------------------------------------------------
-
-
 @pytest.fixture
 def authenticator(path: Path, clock: Clock) -> Authenticator:
     return Authenticator(write(path, FIRST), clock)

@@ -1,4 +1,4 @@
-"""Tokens, TLS, addresses and standard streams of `serve`."""
+"""Tokens, TLS, addresses, standard streams and rejections of `serve`."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from exporter.announce import announce
 from exporter.settings import Settings
-from tests.commands.running import call, events, summary, url, write
+from tests.commands.running import call, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.programs import finished, output
 from tests.server.conftest import openssl
@@ -60,11 +60,11 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Pat
         assert post(TOKENS["sender"]) in (401, 429)
         assert look("/metrics", TOKENS["ops"]) == 200
 
-        lines = write(tmp_path / "a.ndjson", events(3))
+        lines = write(tmp_path / "a.ndjson", '{"system": "streampixel", "code": 4001}\n' * 3)
         refused = call("send", lines, "--url", url(running), "--max-wait", 0)
         assert refused.returncode == 2
         sent = call("send", lines, "--url", url(running), "--token-file", senders, "--json")
-        assert summary(sent)["accepted"] == 3
+        assert json.loads(sent.stdout)["accepted"] == 3
         for secret in TOKENS.values():
             assert secret not in running.log + sent.stderr + refused.stderr + refused.stdout
 
@@ -80,9 +80,9 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
     settings |= dict.fromkeys(("ingest_tls_key", "ops_tls_key"), key)
     with ExporterProcess(tmp_path / "data", settings=settings, mutant=GARBAGE) as running:
         assert running.announced.count("https://") >= 3
-        lines = write(tmp_path / "a.ndjson", events(5))
+        lines = write(tmp_path / "a.ndjson", '{"system": "streampixel", "code": 4001}\n' * 5)
         sent = call("send", lines, "--url", url(running, "https"), "--ca-file", cert, "--json")
-        assert summary(sent)["accepted"] == 5
+        assert json.loads(sent.stdout)["accepted"] == 5
         untrusted = call("send", lines, "--url", url(running, "https"))
         assert untrusted.returncode == 2
         assert (
@@ -121,3 +121,21 @@ with open(sys.argv[1], "w") as file:
     path = tmp_path / "file"
     finished("sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code, path)
     assert (path.read_text() == "") == bool(statement)
+
+
+def test_send_prints_field_and_rule_of_each_rejected_event(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    """The exporter validates values in every format; an invalid value affects no other event."""
+    rules = {
+        '"code": 1.5': "code: must be a string or an integer, not a number",
+        '"duration_seconds": 1e999': "not JSON: Infinity is not a JSON number",
+        f'"id": "{"é" * 65}"': "id: must",
+    }
+    lines = "".join(f'{{"system": "softdrive", {field}}}\n' for field in rules)
+    path = write(tmp_path / "a.ndjson", lines + '{"code": "01"}\n{"system": "softdrive"}\n')
+    done = call("send", path, "--url", url(running))
+    assert done.returncode == 1
+    for line, rule in enumerate([*rules.values(), "system: required"], 1):
+        assert f"{path}:{line}: rejected: {rule}" in done.stdout
+    assert "5 read, 1 accepted, 0 duplicates, 4 rejected, 0 skipped" in done.stdout
