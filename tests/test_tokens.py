@@ -87,10 +87,6 @@ def authenticator(path: Path, clock: Clock) -> Authenticator:
     return Authenticator(write(path, FIRST), clock)
 
 
-def test_authenticator_without_tokens_accepts_every_request(clock: Clock) -> None:
-    Authenticator(None, clock).check(None, "192.0.2.1")
-
-
 def test_authenticator_ignores_the_case_of_the_scheme(authenticator: Authenticator) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
         authenticator.check(f"{scheme} {FIRST}".encode(), "192.0.2.1")
