@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-RULES = Path(__file__).parents[1] / "rules"
+from exporter.rule_files import RULES
 
 
 def groups(folder: Path = RULES) -> dict[str, list[dict[str, Any]]]:

@@ -1,13 +1,12 @@
 """Help and usage of the commands, in a terminal of 80 columns."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-import exporter as package
 from exporter.cli import app
 from exporter.export import SETS
 from exporter.settings import Settings
@@ -34,12 +33,11 @@ def invoke(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
 
 
-def test_help_lists_every_command() -> None:
-    shown = invoke("--help")
-    assert shown.exit_code == 0
-    commands = shown.stdout.partition("Commands:")[2]
+@pytest.mark.parametrize(("group", "names"), [((), OPTIONS), (("export",), SETS)])
+def test_help_lists_every_command(group: Sequence[str], names: Mapping[str, object]) -> None:
+    commands = invoke(*group, "--help").stdout.partition("Commands:")[2]
     listed = dict(re.findall(r"^  ([\w-]+) +(\S.*)$", commands, re.MULTILINE))
-    assert set(listed) == set(OPTIONS)
+    assert set(listed) == set(names)
     assert not [text for text in listed.values() if text.endswith("...")], "cut off"
 
 
@@ -59,12 +57,6 @@ def test_help_of_a_command_lists_its_options_in_80_columns(command: str, options
     assert set(listed) == {*re.findall(r"--[a-z-]+", options), "--help"}
 
 
-def test_help_of_export_lists_every_set() -> None:
-    commands = invoke("export", "--help").stdout.partition("Commands:")[2]
-    listed = dict(re.findall(r"^  ([\w-]+) +(\S.*)$", commands, re.MULTILINE))
-    assert listed == {name: files.about for name, files in SETS.items()}
-
-
 def test_help_shows_the_default_of_a_setting() -> None:
     shown = invoke("serve", "--help").stdout
     for name in ("ingest", "ops", "data_dir"):
@@ -78,12 +70,6 @@ def test_bash_completes_commands() -> None:
         "COMP_CWORD": "1",
     }
     assert CliRunner(env=variables).invoke(app, prog_name=PROGRAM).stdout.split() == ["export"]
-
-
-def test_version_is_that_of_the_package() -> None:
-    shown = invoke("--version")
-    expected = f"session-end-exporter {package.__version__}\n"
-    assert (shown.exit_code, shown.stdout) == (0, expected)
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,6 @@ def printed(query: str, *, width: int = 80, taxonomy: Taxonomy = TAXONOMY) -> tu
     return matched, "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-# --- queries --------------------------------------------------------------------------------------
-
-
 def test_empty_query_matches_all_codes_and_a_system_its_codes() -> None:
     assert search(TAXONOMY, []) == search(TAXONOMY, [""]) == CODES
     assert search(TAXONOMY, ["streampixel"]) == list(TAXONOMY.systems["streampixel"].codes)
@@ -94,9 +91,6 @@ def test_short_number_is_not_similar_to_a_longer_one() -> None:
     assert near(TAXONOMY, ["4008"]) == ["4007", "4006", "4005", "4004"]
 
 
-# --- output ---------------------------------------------------------------------------------------
-
-
 def test_search_prints_the_pages_of_a_single_code() -> None:
     assert printed("reinstall") == printed("softdrive 06")
     matched, text = printed("1001")
@@ -149,14 +143,6 @@ def test_undocumented_code_is_explained() -> None:
     text = printed("error code 17")[1]
     assert text.startswith("No system documents code 17.\n")
     assert "Runbook: /codes/softdrive/unknown, /codes/streampixel/unknown" in text
-
-
-def test_query_without_a_similar_word_shows_how_to_list() -> None:
-    assert printed("foobar") == (
-        False,
-        "No code matches 'foobar'.\n"
-        '"codes" lists all codes, "codes softdrive" the codes of one system.',
-    )
 
 
 def test_name_that_equals_the_code_is_printed_once_and_markup_as_it_is() -> None:

@@ -109,9 +109,6 @@ def test_line_imports_nothing() -> None:
     output(sys.executable, "-c", code)
 
 
-# --- the sampler ----------------------------------------------------------------------------------
-
-
 def test_flood_of_a_reason_is_logged_a_few_times_and_then_counted(lines: Lines) -> None:
     """Fails without the sampler: a flood of refusals fills the ledger's disk."""
     clock = Clock()

@@ -4,7 +4,6 @@ import ast
 import os
 import re
 import shutil
-import stat
 import sys
 import tomllib
 from graphlib import TopologicalSorter
@@ -15,7 +14,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import exporter
 from tests.programs import finished, output
 
 ROOT = Path(__file__).parent.parent
@@ -217,21 +215,13 @@ def test_imported_packages_are_declared(imports: dict[str, set[str]]) -> None:
 
 
 def test_tests_use_the_versions_of_make_run() -> None:
-    tested = pins("requirements-test.lock")
-    assert {name: tested.get(name) for name in pins("requirements.lock")} == pins(
-        "requirements.lock"
-    )
+    assert pins("requirements.lock").items() <= pins("requirements-test.lock").items()
 
 
 def test_continuous_integration_calls_make_test() -> None:
     script = ROOT / ".ci/run"
-    assert script.stat().st_mode & stat.S_IXUSR
-    assert script.read_text(encoding="utf-8").splitlines() == [
-        "#!/usr/bin/env bash",
-        "set -euo pipefail",
-        'cd "$(dirname "${BASH_SOURCE[0]}")/.."',
-        "exec make test",
-    ]
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").endswith("\nexec make test\n")
 
 
 def test_no_test_is_skipped() -> None:
@@ -251,12 +241,6 @@ def test_committed_files_name_no_package_registry_and_no_path_of_a_developers_ma
         if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
     assert offenders == []
-
-
-def test_installed_version_is_that_of_the_package() -> None:
-    assert "version" in PROJECT["project"]["dynamic"]
-    assert "version" not in PROJECT["project"]
-    assert metadata.version("session-end-exporter") == exporter.__version__
 
 
 def test_changelog_has_an_unreleased_section() -> None:

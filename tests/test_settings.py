@@ -255,18 +255,6 @@ def test_mistakes_name_file_and_variable_and_are_reported_together(
     ]
 
 
-def test_unknown_variable_is_a_mistake_that_hides_its_value(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Fails when the variable is ignored: a misspelled limit had no effect. The value may be a token."""
-    monkeypatch.setenv(PREFIX + "INGEST_TOKEN", "secret-0123456789abcdef")
-    (mistake,) = mistakes()
-    assert mistake.startswith(
-        "SESSION_EXPORTER_INGEST_TOKEN: no such setting; similar: ingest_token_file"
-    )
-    assert "secret" not in mistake
-
-
 @pytest.mark.parametrize(
     "flags",
     [

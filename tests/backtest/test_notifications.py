@@ -49,25 +49,17 @@ def minutes(notified: list[Notification]) -> list[float]:
     ("given", "expected"),
     [
         ([(WORKERS, 0, 30)], [0.67]),
+        # Two that rise together, and one that joins later.
         ([(WORKERS, 0, 30), (STREAMER, 0.5, 30)], [0.67]),
         ([(WORKERS, 0, 30), (STREAMER, 5, 30)], [0.67, 10.67]),
+        # Gone, and back within the interval or later; one of two gone and back.
         ([(WORKERS, 0, 31), (WORKERS, 39, 60)], [0.67]),
         ([(WORKERS, 0, 30), (WORKERS, 45, 60)], [0.67, 45.67]),
         ([(WORKERS, 0, 90), (STREAMER, 0, 5), (STREAMER, 25, 40)], [0.67, 30.67]),
+        # A page is repeated every four hours; a ticket waits longer.
         ([(WORKERS, 0, 500)], [0.67, 240.67, 480.67]),
         ([(WORKERS, 0, None)], [0.67, 240.67, 480.67]),
         ([(ELEVATED, 0, 200)], [5]),
-    ],
-    ids=[
-        "one alert",
-        "two that rise together",
-        "one that joins",
-        "gone and back within the interval",
-        "gone and back later",
-        "one of two gone and back",
-        "repeated every four hours",
-        "still firing",
-        "a ticket waits longer",
     ],
 )
 def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[float]) -> None:

@@ -1,7 +1,6 @@
 """Commands in processes of their own, in a terminal of 80 columns."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -63,13 +62,3 @@ def write(path: Path, text: str) -> Path:
 
 def url(running: ExporterProcess, scheme: str = "http") -> str:
     return f"{scheme}://127.0.0.1:{running.ports['ingest']}"
-
-
-def events(count: int, first: int = 0) -> str:
-    line = '{"id":"e-%d","system":"streampixel","code":4001}\n'
-    return "".join(line % number for number in range(first, first + count))
-
-
-def summary(done: "subprocess.CompletedProcess[str]") -> dict[str, object]:
-    document: dict[str, object] = json.loads(done.stdout)
-    return document

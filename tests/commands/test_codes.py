@@ -12,7 +12,8 @@ def test_codes_exits_with_1_without_a_match() -> None:
     every = call("codes", "--json")
     assert (every.returncode, len(json.loads(every.stdout))) == (0, 24 + 12)
     shown = call("codes", "nonsense")
-    assert (shown.returncode, shown.stdout.partition("\n")[0]) == (1, "No code matches 'nonsense'.")
+    hint = '"codes" lists all codes, "codes softdrive" the codes of one system.'
+    assert (shown.returncode, shown.stdout) == (1, f"No code matches 'nonsense'.\n{hint}\n")
     shown = call("codes", "nonsense", "--json")
     assert (shown.returncode, json.loads(shown.stdout)) == (1, [])
 

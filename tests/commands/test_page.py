@@ -120,8 +120,7 @@ def test_page_is_late_although_another_receiver_is_notified(tmp_path: Path) -> N
     assert late.stderr.startswith("error: Alertmanager could not notify by slack. Look for")
 
 
-@pytest.mark.parametrize("fault", ["secret missing", "no answer"])
-def test_page_needs_every_block_of_its_receiver(tmp_path: Path, fault: str) -> None:
+def test_page_needs_every_block_of_its_receiver(tmp_path: Path) -> None:
     with (
         WebhookReceiver() as receiver,
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -130,8 +129,7 @@ def test_page_needs_every_block_of_its_receiver(tmp_path: Path, fault: str) -> N
         document = yaml.safe_load(config.read_text())
         (block,) = document["receivers"][0]["slack_configs"]
         secret = tmp_path / "second"
-        if fault == "no answer":
-            secret.write_text(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        secret.write_text(f"http://127.0.0.1:{silent.getsockname()[1]}")
         document["receivers"][0]["slack_configs"] = [block, block | {"api_url_file": str(secret)}]
         config.write_text(yaml.safe_dump(document))
         with AlertmanagerProcess(config) as manager:

@@ -1,14 +1,19 @@
-"""Tokens, TLS and loopback of `serve`."""
+"""Tokens, TLS, addresses, standard streams and rejections of `serve`."""
 
 import http.client
 import json
 import re
 import ssl
+import sys
 from pathlib import Path
 
-from tests.commands.running import call, events, summary, url, write
+import pytest
+
+from exporter.announce import announce
+from exporter.settings import Settings
+from tests.commands.running import call, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.programs import output
+from tests.programs import finished, output
 from tests.server.conftest import openssl
 
 TOKENS = {
@@ -55,11 +60,11 @@ def test_tokens_protect_each_listener_and_rotate_without_a_restart(tmp_path: Pat
         assert post(TOKENS["sender"]) in (401, 429)
         assert look("/metrics", TOKENS["ops"]) == 200
 
-        lines = write(tmp_path / "a.ndjson", events(3))
+        lines = write(tmp_path / "a.ndjson", '{"system": "streampixel", "code": 4001}\n' * 3)
         refused = call("send", lines, "--url", url(running), "--max-wait", 0)
         assert refused.returncode == 2
         sent = call("send", lines, "--url", url(running), "--token-file", senders, "--json")
-        assert summary(sent)["accepted"] == 3
+        assert json.loads(sent.stdout)["accepted"] == 3
         for secret in TOKENS.values():
             assert secret not in running.log + sent.stderr + refused.stderr + refused.stdout
 
@@ -75,9 +80,9 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
     settings |= dict.fromkeys(("ingest_tls_key", "ops_tls_key"), key)
     with ExporterProcess(tmp_path / "data", settings=settings, mutant=GARBAGE) as running:
         assert running.announced.count("https://") >= 3
-        lines = write(tmp_path / "a.ndjson", events(5))
+        lines = write(tmp_path / "a.ndjson", '{"system": "streampixel", "code": 4001}\n' * 5)
         sent = call("send", lines, "--url", url(running, "https"), "--ca-file", cert, "--json")
-        assert summary(sent)["accepted"] == 5
+        assert json.loads(sent.stdout)["accepted"] == 5
         untrusted = call("send", lines, "--url", url(running, "https"))
         assert untrusted.returncode == 2
         assert (
@@ -92,3 +97,45 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         assert curl(running) == 1
         assert running.stop() == 0
         assert "True" in running.log.splitlines()
+
+
+def test_listener_on_all_addresses_is_shown_as_loopback(capsys: pytest.CaptureFixture[str]) -> None:
+    announce(Settings(), {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)})
+    shown = capsys.readouterr().out
+    assert "http://127.0.0.1:10400/v1/session-ends" in shown
+    assert "http://[::1]:10401/metrics" in shown
+
+
+@pytest.mark.parametrize("statement", ["streams.reserve()", ""])
+def test_file_does_not_get_the_descriptor_of_a_closed_stderr(
+    statement: str, tmp_path: Path
+) -> None:
+    """Fails without `reserve`: the next file gets descriptor 2."""
+    code = f"""
+import os, sys
+from exporter import streams
+{statement}
+with open(sys.argv[1], "w") as file:
+    os.write(2, b"what a library writes to stderr")
+"""
+    path = tmp_path / "file"
+    finished("sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", code, path)
+    assert (path.read_text() == "") == bool(statement)
+
+
+def test_send_prints_field_and_rule_of_each_rejected_event(
+    tmp_path: Path, running: ExporterProcess
+) -> None:
+    """The exporter validates values in every format; an invalid value affects no other event."""
+    rules = {
+        '"code": 1.5': "code: must be a string or an integer, not a number",
+        '"duration_seconds": 1e999': "not JSON: Infinity is not a JSON number",
+        f'"id": "{"é" * 65}"': "id: must",
+    }
+    lines = "".join(f'{{"system": "softdrive", {field}}}\n' for field in rules)
+    path = write(tmp_path / "a.ndjson", lines + '{"code": "01"}\n{"system": "softdrive"}\n')
+    done = call("send", path, "--url", url(running))
+    assert done.returncode == 1
+    for line, rule in enumerate([*rules.values(), "system: required"], 1):
+        assert f"{path}:{line}: rejected: {rule}" in done.stdout
+    assert "5 read, 1 accepted, 0 duplicates, 4 rejected, 0 skipped" in done.stdout

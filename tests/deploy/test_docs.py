@@ -25,7 +25,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.ledger.redis_server import RedisServer
 from tests.settings_table import MARKED, default, table, write
 from tests.streampixel.stats_server import StatsServer
-from tests.test_readme import Shown, Terminal, settled, shown, slugs
+from tests.test_readme import Shown, Terminal, settled, shown
 
 DOCS = ROOT / "docs"
 PAGES = (
@@ -100,8 +100,16 @@ def test_commands_print_the_shown_output(
         run(command, terminal)
 
 
+def slugs(text: str) -> set[str]:
+    """The anchors of a page's headings."""
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
 def test_links_lead_to_files_and_headings() -> None:
-    pages = [*DOCS.glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    pages = [ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
     assert len(pages) > 10
     for page in pages:
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):

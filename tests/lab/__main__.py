@@ -11,10 +11,9 @@ from pathlib import Path
 
 from tests.lab.cases import CASES
 from tests.lab.families import OTHERS
-from tests.lab.plot import draw
 from tests.lab.recorded import record, short, worse
+from tests.lab.report import draw, show
 from tests.lab.runs import OURS, TUNING, UNSEEN, cases
-from tests.lab.table import show
 
 
 def main() -> int:

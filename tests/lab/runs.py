@@ -66,20 +66,6 @@ _taxonomy = cache(load_taxonomy)
 _groups = cache(load_rules)
 
 
-def scores(trials: Iterable[Trial], rules: Path, families: Sequence[str]) -> dict[str, Score]:
-    """Each family's score on all trials together."""
-    result = {family: Score() for family in families}
-    for item in trials:
-        plain = Plain(item.counters, item.system)
-        for family, score in result.items():
-            if family == OURS:
-                alarms = ours(item.counters, item.system, _groups(rules))
-            else:
-                alarms = list(OTHERS[family](plain))
-            score.add(score_of(item, alarms))
-    return result
-
-
 def scored(
     case: tuple[str, float, int], users: bool, places: bool, rules: Path, families: Sequence[str]
 ) -> dict[str, Score]:
@@ -93,7 +79,16 @@ def scored(
         histories = CASES[name].histories(volume, seed)
         regions = places and (name == "later" or name.startswith(REGION))
         trials = (trial(history, users=users, regions=regions) for history in histories)
-    return scores(trials, rules, families)
+    result = {family: Score() for family in families}
+    for item in trials:
+        plain = Plain(item.counters, item.system)
+        for family, score in result.items():
+            if family == OURS:
+                alarms = ours(item.counters, item.system, _groups(rules))
+            else:
+                alarms = list(OTHERS[family](plain))
+            score.add(score_of(item, alarms))
+    return result
 
 
 def cases(

@@ -16,48 +16,44 @@ from tests.promql.promtool import differences, evaluated
 from tests.promql.test_rulefile import written
 
 STEP, ROWS = 30, 160
-GROUPS = {
-    "lost": {
-        "level": "x",
-        "recent": "count_over_time(x[2m])",
-        "alive": "absent(x{i='1'})",
-        "rise": "increase(total[3m])",
-        "late": "x offset 2m or y",
-        "earlier": "latched * 2",
-    },
-    "itself": {
-        "smooth": "0.5 * smooth + on (i) group_left (j) 0.5 * level or level * 1",
-        "latched": "x > 8 or (latched and x > 3)",
-        "highest": "x > highest or x unless highest or highest",
-        "steps": "count_over_time(steps[2m]) or vector(0)",
-    },
-    "before": {"ahead": "max_over_time(behind[90s])", "aside": "x - behind"},
-    "after": {"behind": "x"},
-}
-"""Groups of recording rules, in the order of evaluation."""
-ALERTS = [
-    {"alert": "Brief", "expr": "x > 6"},
-    {"alert": "Waits", "expr": "x > 4", "for": "1m"},
-    {
-        "alert": "Lasts",
-        "expr": "x > 5",
-        "for": "30s",
-        "keep_firing_for": "2m",
-        "labels": {"severity": "page", "j": "all"},
-    },
-    {"alert": "Joins", "expr": "x * on (j) group_left () y > 20", "keep_firing_for": "1m"},
-    {
-        "alert": "Holds",
-        "expr": 'x > 8 or x > 3 and on (i) ALERTS{alertname="Holds", alertstate="firing"}',
-        "keep_firing_for": "1m",
-    },
-    {
-        "alert": "HoldsWhenReady",
-        "expr": 'x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}',
-        "for": "1m",
-    },
-    {"alert": "Old", "expr": 'time() - ALERTS_FOR_STATE{alertname="Waits"} > 240'},
-]
+RULES = """
+groups:
+- name: lost
+  rules:
+  - {record: level, expr: x}
+  - {record: recent, expr: "count_over_time(x[2m])"}
+  - {record: alive, expr: "absent(x{i='1'})"}
+  - {record: rise, expr: "increase(total[3m])"}
+  - {record: late, expr: x offset 2m or y}
+  - {record: earlier, expr: latched * 2}
+- name: itself
+  rules:
+  - {record: smooth, expr: 0.5 * smooth + on (i) group_left (j) 0.5 * level or level * 1}
+  - {record: latched, expr: x > 8 or (latched and x > 3)}
+  - {record: highest, expr: x > highest or x unless highest or highest}
+  - {record: steps, expr: "count_over_time(steps[2m]) or vector(0)"}
+- name: before
+  rules:
+  - {record: ahead, expr: "max_over_time(behind[90s])"}
+  - {record: aside, expr: x - behind}
+- name: after
+  rules:
+  - {record: behind, expr: x}
+- name: alerts
+  rules:
+  - {alert: Brief, expr: x > 6}
+  - {alert: Waits, expr: x > 4, for: 1m}
+  - {alert: Lasts, expr: x > 5, for: 30s, keep_firing_for: 2m, labels: {severity: page, j: all}}
+  - {alert: Joins, expr: x * on (j) group_left () y > 20, keep_firing_for: 1m}
+  - alert: Holds
+    expr: x > 8 or x > 3 and on (i) ALERTS{alertname="Holds", alertstate="firing"}
+    keep_firing_for: 1m
+  - alert: HoldsWhenReady
+    expr: x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}
+    for: 1m
+  - {alert: Old, expr: 'time() - ALERTS_FOR_STATE{alertname="Waits"} > 240'}
+"""
+"""Groups in the order of evaluation."""
 
 
 def scraped(seed: int) -> list[Samples]:
@@ -84,20 +80,15 @@ def scraped(seed: int) -> list[Samples]:
 
 def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
     """Fails without staleness, lookback, resets, extrapolation, offset, `for` or `keep_firing_for`."""
-    groups = [
-        {
-            "name": name,
-            "rules": [{"record": record, "expr": expr} for record, expr in rules.items()],
-        }
-        for name, rules in GROUPS.items()
-    ]
     path, series = tmp_path / "rules.yml", scraped(1)
-    path.write_text(yaml.safe_dump({"groups": [*groups, {"name": "alerts", "rules": ALERTS}]}))
-    run = Run(load([path]), series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
-    theirs = evaluated(tmp_path, [path], [*GROUPS, "alerts"], series, STEP)
+    path.write_text(RULES)
+    groups = load([path])
+    run = Run(groups, series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    theirs = evaluated(tmp_path, [path], [group.name for group in groups], series, STEP)
     assert differences(run, theirs)[:5] == []
     assert not run.failures
-    assert {firing.rule.name for firing in run.firings} == {alert["alert"] for alert in ALERTS}
+    alerts = {rule.name for rule in groups[-1].rules}
+    assert {firing.rule.name for firing in run.firings} == alerts
 
 
 def series(metric: str, values: list[float], **pairs: str) -> Samples:

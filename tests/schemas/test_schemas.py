@@ -31,7 +31,7 @@ from exporter.token_bucket import Limit
 from tests.beacons.test_sites import COMBINATIONS, SOUND
 from tests.e2e.exporter_process import ROOT
 from tests.taxonomy.mistakes import KINDS, VALID, invalid
-from tests.taxonomy.test_system import system_in
+from tests.taxonomy.test_loader import system_in
 from tests.test_settings import MISTAKES
 
 SCHEMAS = {

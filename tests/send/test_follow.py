@@ -152,8 +152,6 @@ def test_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) 
         list(events(source, Report(), follower.notes.append))
 
 
-# --- formats and headers -------------------------------------------------------------------------
-
 HEADER = b"system;Dur\xe9e;Code\n"
 """A header with a byte that is not UTF-8."""
 

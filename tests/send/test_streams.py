@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -54,11 +54,18 @@ def test_each_line_of_a_pipe_is_sent_within_a_second(sender: Sender) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "max_wait"),
-    [("pipe", None, math.inf), ("socket", None, math.inf), ("file", None, 300), ("pipe", 5, 5)],
+    ("kind", "path", "options", "max_wait"),
+    [
+        ("pipe", STDIN, {}, math.inf),
+        ("socket", STDIN, {}, math.inf),
+        ("file", STDIN, {}, 300),
+        ("pipe", STDIN, {"max_wait": 5}, 5),
+        ("pipe", Path("a.csv"), {}, 300),
+        ("pipe", Path("a.csv"), {"follow": True}, math.inf),
+    ],
 )
 def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
-    kind: str, given: float | None, max_wait: float, monkeypatch: pytest.MonkeyPatch
+    kind: str, path: Path, options: Any, max_wait: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deliver(files: object, options: Options, console: object) -> Report:
         waits.append(options.max_wait)
@@ -66,22 +73,13 @@ def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
 
     waits: list[float] = []
     monkeypatch.setattr("exporter.send.command.send", deliver)
-    descriptors = {
-        "pipe": os.pipe,
-        "socket": lambda: [end.detach() for end in socket.socketpair()],
-        "file": lambda: [os.open(__file__, os.O_RDONLY)],
-    }[kind]()
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=lambda: descriptors[0]))
-    for path, wait, follow in (
-        (STDIN, given, False),
-        (Path("a.csv"), None, False),
-        (Path("a.csv"), None, True),
-    ):
+    inlet, outlet = os.pipe() if kind == "pipe" else map(socket.socket.detach, socket.socketpair())
+    with open(__file__ if kind == "file" else inlet) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(typer.Exit):
-            send([path], max_wait=wait, follow=follow)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    assert waits == [max_wait, 300, math.inf]
+            send([path], **options)
+    os.close(outlet)
+    assert waits == [max_wait]
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """`simulate`: events to an exporter, events to files, and wrong usage."""
 
 import io
+import json
 import math
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +15,9 @@ from exporter.send.delivery import Clock
 from exporter.simulate.command import simulate
 from exporter.simulate.incidents import DESCRIPTIONS, KINDS
 from exporter.simulate.options import Options
-from tests.commands.running import arguments, call, environment, summary, url, write
+from tests.commands.running import arguments, call, environment, url, write
 from tests.e2e.exporter_process import ExporterProcess
+from tests.programs import finished
 from tests.send.fake_exporter import FakeExporter
 
 NOW = 1_800_000_000.0
@@ -58,28 +58,27 @@ def fake() -> Iterator[FakeExporter]:
         yield server
 
 
-def test_posting_twice_with_a_seed_gives_duplicates_only(
-    tmp_path: Path, running: ExporterProcess
-) -> None:
+def test_posting_twice_with_a_seed_gives_duplicates_only(tmp_path: Path) -> None:
     """Fails when events contain the time of posting: repeated events would be conflicts."""
     options: dict[str, Any] = {"system": "both", "seed": 4, "incidents": ["capacity-large@10m"]}
-    first, second = (InProcess(url=url(running), **options) for _ in range(2))
-    assert (first.exit_code, second.exit_code) == (0, 0)
-    read, accepted, duplicates = first.counted()
-    assert read == accepted > 1000
-    assert duplicates == 0
-    assert second.counted() == (read, 0, read)
-    assert running.total("session_ends_total") == read
-    assert running.total("session_ends_late_total") == 0
-    assert running.total("session_ends_total", system="streampixel", code="4001") > 20
-    assert running.total("session_ends_total", system="softdrive", code="18") > 20
-    file = tmp_path / "ends.ndjson"
-    InProcess(ndjson=file, start=START, **options)
-    assert len(file.read_text().splitlines()) == read
-    assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
-    sent = call("send", file, "--url", url(running), "--json")
-    assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
-    assert summary(sent)["accepted"] == len(file.read_text().splitlines()) > 500
+    with ExporterProcess(tmp_path / "data") as running:
+        first, second = (InProcess(url=url(running), **options) for _ in range(2))
+        assert (first.exit_code, second.exit_code) == (0, 0)
+        read, accepted, duplicates = first.counted()
+        assert read == accepted > 1000
+        assert duplicates == 0
+        assert second.counted() == (read, 0, read)
+        assert running.total("session_ends_total") == read
+        assert running.total("session_ends_late_total") == 0
+        assert running.total("session_ends_total", system="streampixel", code="4001") > 20
+        assert running.total("session_ends_total", system="softdrive", code="18") > 20
+        file = tmp_path / "ends.ndjson"
+        InProcess(ndjson=file, start=START, **options)
+        assert len(file.read_text().splitlines()) == read
+        assert InProcess(ndjson=file, system="both", start=START).exit_code == 0
+        sent = call("send", file, "--url", url(running), "--json")
+        assert (sent.returncode, "ignored" in sent.stderr) == (0, False)
+        assert json.loads(sent.stdout)["accepted"] == len(file.read_text().splitlines()) > 500
 
 
 def test_posting_logs_when_incidents_start_and_end(fake: FakeExporter) -> None:
@@ -136,21 +135,10 @@ def test_openmetrics_directory_is_created_with_a_file_per_day(tmp_path: Path) ->
 
 
 def test_closed_standard_output_leaves_no_traceback() -> None:
-    """Fails without the flush: the interpreter prints "Exception ignored" at its exit."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        done = subprocess.run(
-            arguments("simulate", "--ndjson", "-", "--for", "10m", "--seed", 4),
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            env=environment(),
-            check=False,
-        )
-    finally:
-        os.close(writer)
+    """Fails without the flush: of a short text, Python prints "Exception ignored" at its exit."""
+    command = arguments("simulate", "--ndjson", "-", "--for", "1m", "--seed", 4)
+    closed = ("bash", "-o", "pipefail", "-c", '"$@" | :', "bash")
+    done = finished(*closed, *command, env=environment(), timeout=60)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1, done.stderr
 

@@ -1,14 +1,16 @@
-"""Loading of folders: order, file names, and all mistakes in one run."""
+"""Strict loading of files and folders: every mistake is reported with its line and rule."""
 
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.loader import load
+from exporter.taxonomy.loader import load, merge
+from exporter.taxonomy.model import System
+from exporter.taxonomy.system import read_system
+from exporter.yaml_mapping import read
+from tests.taxonomy.mistakes import KINDS, TESTDATA, VALID, invalid
 
-TESTDATA = Path(__file__).parents[1] / "testdata" / "taxonomy"
-VALID = (TESTDATA / "valid.yaml").read_text()
 OWNERS = "customer_network, client, platform, capacity, application, policy, user, nobody"
 
 
@@ -70,3 +72,32 @@ def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> N
         f"{folder}/worse.yaml:1: the system must be a mapping of keys, not a list",
         f"{folder}/bad.yaml:15: owner 'bob' in code 'ok' is not allowed; allowed are {OWNERS}",
     ]
+
+
+def system_in(path: Path) -> System:
+    """Read a system without the shipped systems, which take most of the time."""
+    mistakes: list[str] = []
+    document = read(path, "the system", mistakes)
+    system = document and read_system(document, merge(document, ()))
+    if mistakes or system is None:
+        raise ConfigError(*mistakes)
+    return system
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> None:
+    path, expected = invalid(kind, tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        system_in(path)
+    assert [*caught.value.mistakes] == [f"{path}:{mistake}" for mistake in expected]
+
+
+def test_valid_file_has_no_mistake() -> None:
+    system = system_in(TESTDATA / "valid.yaml")
+    assert (system.system, system.title, system.source) == ("acme", "Acme", "Session errors")
+    assert system.phase_source == "derived"
+    assert system.categories == {"closure": "Ordinary closures", "network": "Network"}
+    assert [code.code for code in system.codes] == ["ok", "07"]
+    assert system.normal is system.codes[0]
+    assert system.unknown.code == "unknown"
+    assert system.match("link down") is system.codes[1]

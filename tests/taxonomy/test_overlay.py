@@ -5,7 +5,8 @@ from pathlib import Path
 from exporter.taxonomy import loader
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Owner, Severity, System
-from tests.taxonomy.test_loader import VALID, mistakes_of
+from tests.taxonomy.mistakes import VALID
+from tests.taxonomy.test_loader import mistakes_of
 
 NEW = """extends: acme
 codes:
