@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.taxonomy.model import Code
-from exporter.taxonomy.spellings import PREFIXES, compact, meanings, normalize
+from exporter.taxonomy.spellings import compact, meanings, normalize
 
 
 @dataclass(slots=True)
@@ -39,9 +39,6 @@ def index(codes: Sequence[Code]) -> Index:
                 texts = result.clashes.setdefault((codes[low], codes[high]), [])
                 if spelling not in texts:
                     texts.append(spelling)
-        for prefix in PREFIXES:
-            for number in numbers(code.code):
-                result.plain.setdefault(normalize(f"{prefix} {number}"), code)
     return result
 
 
