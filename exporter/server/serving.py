@@ -99,8 +99,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # Two servers that capture signals restore each other's handlers. uvicorn also raises the signal
-        # again after shutdown, which kills the process before the ledger is closed.
+        # uvicorn raises the signal again after its shutdown. The first listener to end would thus send a
+        # second SIGINT, which cancels the other's open requests.
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
