@@ -13,7 +13,7 @@ from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
-from tests.ledger.batches import batch
+from tests.ledger.batches import OTHER, batch
 from tests.ledger.home import SqliteHome, crash, until, value
 from tests.programs import finished, output
 
@@ -48,16 +48,20 @@ async def test_full_disk_stays_a_problem_until_there_is_space(volume: Path) -> N
 
 
 async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(volume: Path) -> None:
-    """Fails when FullError of the first checkpoint is not caught."""
+    """Fails when FullError is not caught, of the first checkpoint or of the first series at zero."""
     home = SqliteHome(volume)
     ledger = await home.open()
     await ledger.commit(batch(range(1000)))
     filler = fill(volume)
     await ledger.close()
-    ledger = await home.open()
+    ledger = await home.open(zero=[OTHER])
     assert value(ledger) == 1000
+    assert ledger.status().problem
     filler.unlink()
     assert (await ledger.commit(batch(range(1001)))).accepted == 1
+    home.monotonic.advance(1.1)
+    await ledger.commit(batch([]))
+    await until(lambda: len(ledger.totals().series) == 2)
 
 
 def test_new_ledger_on_a_full_disk_is_refused(volume: Path) -> None:

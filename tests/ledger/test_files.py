@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from exporter.errors import LedgerError, LedgerInUse, LedgerUnavailable
+from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.files import OpenFiles, Replaced
 from exporter.ledger.recovery import LedgerSettings, create, open_ledger
 from exporter.ledger.store import Meta
@@ -192,16 +192,6 @@ async def test_close_after_the_folder_was_replaced_leaves_the_new_ledger_alone(
     assert broken == [1]
     assert (home.folder / "ledger.db-wal").stat().st_size
     assert (await second.commit(batch([3]))).accepted == 1
-
-
-async def test_open_ledger_cannot_be_opened_again(home: SqliteHome) -> None:
-    """Row 7. Fails without the lock file: SQLite's own lock has another message."""
-    ledger = await home.open()
-    with pytest.raises(LedgerInUse, match="in use by another process: two exporters need two data"):
-        open_ledger(home.settings())
-    assert (await ledger.commit(batch([1]))).accepted == 1
-    await ledger.close()
-    open_ledger(home.settings()).close()
 
 
 async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> None:

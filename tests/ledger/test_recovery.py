@@ -193,19 +193,6 @@ def test_unreadable_marker_does_not_prevent_the_start(
     assert not moved_aside(samples["wal"], folder, logged)
 
 
-async def test_marker_older_than_the_database_is_accepted(home: SqliteHome) -> None:
-    """A power cut leaves such a marker."""
-    ledger = await home.open()
-    await ledger.commit(batch([1]))
-    older = (home.folder / "ledger.marker").read_bytes()
-    await ledger.commit(batch([2]))
-    await ledger.close()
-    (home.folder / "ledger.marker").write_bytes(older)
-    ledger = await home.open()
-    assert (await ledger.commit(batch([1, 2]))).duplicates == 2
-    assert ledger.status().damaged is None
-
-
 async def test_status_names_the_damaged_file_until_the_next_start(home: SqliteHome) -> None:
     await (await home.open()).close()
     (home.folder / "ledger.db").write_bytes(b"x" * 5000)
