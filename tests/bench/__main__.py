@@ -36,7 +36,6 @@ def main() -> str | None:
     parser.add_argument(
         "--against", type=Path, metavar="DIR", help="another checkout, in place of the peers"
     )
-    parser.add_argument("--runs", type=int, default=5, help="turns of each (default 5)")
     parser.add_argument(
         "--quick", action="store_true", help="only whether each row can be measured, in short turns"
     )
@@ -48,7 +47,7 @@ def main() -> str | None:
     with working_folder() as folder:
         write_otlp_body(folder)
         setup = Setup(folder, 1 if chosen.quick else 3, chosen.quick)
-        runs = 1 if chosen.quick else chosen.runs
+        runs = 1 if chosen.quick else 5
         against = chosen.against and chosen.against.resolve()
         run = partial(_run, setup=setup, runs=runs, against=against)
         # The short version only proves that each row can be measured, so several rows run at the same time.

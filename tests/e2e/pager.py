@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from deploy.demo import past, stack
 from tests.alertmanager import shipped
 from tests.e2e.alertmanager_process import AlertmanagerProcess, MailReceiver, WebhookReceiver
@@ -133,9 +135,10 @@ def alert_names(*pages: Any, status: str = "") -> set[str]:
     }
 
 
-@contextlib.contextmanager
-def running_pager(folder: Path) -> Iterator[Pager]:
+@pytest.fixture(scope="module")
+def pager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pager]:
     """Starts everything, and waits until the rules have results and no page is active."""
+    folder = tmp_path_factory.mktemp("pager")
     taxonomy, manager = folder / "taxonomy", folder / "alertmanager"
     taxonomy.mkdir()
     manager.mkdir()
@@ -167,11 +170,11 @@ def running_pager(folder: Path) -> Iterator[Pager]:
         past.backfill(ops, PAST // INTERVAL, INTERVAL, folder / "prometheus" / "data")
         traffic = running.enter_context(Traffic(exporter, ends))
         running.enter_context(prometheus)
-        pager = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy, ops)
+        started = Pager(exporter, prometheus, traffic, webhook, mail, taxonomy, ops)
         compared = 'system_outcome:session_ends:increase1h{outcome="success"} offset 15s'
-        wait_for(pager.present(compared), LONG, "baselines")
+        wait_for(started.present(compared), LONG, "baselines")
         words = "system_code:session_end_code_info:newest"
-        wait_for(pager.present(words), LONG, "the exporter's words")
+        wait_for(started.present(words), LONG, "the exporter's words")
         pages = 'ALERTS{severity="page"}'
         wait_for(lambda: not prometheus.query(pages), LONG, "no active page")
-        yield pager
+        yield started

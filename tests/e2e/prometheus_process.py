@@ -52,20 +52,19 @@ def rules_every_second(
 
 
 class PrometheusProcess(Program):
-    """Scrapes `targets` every `interval` seconds, and evaluates the rule files `rules`."""
+    """Scrapes `targets` each second, and evaluates the rule files `rules`."""
 
     def __init__(
         self,
         folder: Path,
         targets: Sequence[str],
-        interval: float = 1.0,
         rules: Sequence[Path] = (),
     ) -> None:
         folder.mkdir()
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         config = {
-            "global": {"scrape_interval": f"{interval * 1000:.0f}ms"},
+            "global": {"scrape_interval": "1s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": "exporter", "static_configs": [{"targets": [*targets]}]}

@@ -49,21 +49,3 @@ def test_rules_count_the_events_of_three_replicas_once(tmp_path: Path) -> None:
         assert 0.9 * ends < counted < 1.2 * ends
         resets = f"sum(resets({names.SESSION_ENDS}[1h])) + sum(resets({names.RULE_SUM}[1h]))"
         assert list(prometheus.query(resets).values()) == [0]
-
-
-def test_kill_9_of_a_replica_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with (
-        RedisServer(tmp_path / "redis") as server,
-        replicas(tmp_path, server.url, 2) as exporters,
-    ):
-        with Load(exporters) as load:
-            for killed in exporters:
-                load.wait_for_random_point()
-                killed.kill()
-                acknowledged = load.acknowledged
-                killed.start()
-                assert acknowledged <= killed.total(names.SESSION_ENDS), (
-                    "exported from the first scrape"
-                )
-        assert load.retries > 0, "the kills interrupted no request"
-        assert agreed(exporters) == load.sent

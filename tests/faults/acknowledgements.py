@@ -19,11 +19,9 @@ from tests.faults.table import Mutant, patched, reached, row
 
 # --- row 2: what reached the disk before each answer, as strace shows it -----------------------------
 
-_CALLS: Final = "openat,close,fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg"
-_OPENED: Final = re.compile(r'openat\(.*"([^"]*ledger\.db-wal)".*= (\d+)')
-_SYNCED: Final = re.compile(r"(?:fdatasync|fsync)\((\d+)\)?.*= 0")
-_ANSWERED: Final = re.compile(r"(?:write|writev|sendto|sendmsg)\(.*HTTP/1\.1 200 OK")
-_LINE: Final = re.compile(r"^(\d+)\s+(.*)$")
+_CALLS: Final = "fdatasync,write,writev,sendto,sendmsg"
+_SYNC: Final = re.compile(r"(\d+) +fdatasync\(\d+<[^>]*ledger\.db-wal>")
+_DONE: Final = re.compile(r"(\d+) .*fdatasync.* = 0$")
 PRAGMA: Final = """
 from exporter.ledger import store
 opened = store._open
@@ -38,25 +36,16 @@ store._open = _open
 
 def _count(trace: str) -> tuple[int, int]:
     """The answers 200 in a trace, and those without a sync of the WAL since the answer before."""
-    wal: set[str] = set()
-    pending: dict[str, str] = {}
-    synced = False
+    syncing, synced = "", False
     answers = unsynced = 0
-    for match in filter(None, map(_LINE.match, trace.splitlines())):
-        thread, call = match.groups()
-        if call.endswith("<unfinished ...>"):
-            pending[thread] = call.removesuffix("<unfinished ...>")
-            # An answer counts from the moment it starts to leave.
-            if not _ANSWERED.search(call):
-                continue
-            pending[thread] = ""
-        elif call.startswith("<..."):
-            call = pending.pop(thread, "") + call.partition("resumed>")[2]
-        if opened := _OPENED.search(call):
-            wal.add(opened[2])
-        elif (sync := _SYNCED.search(call)) and sync[1] in wal:
-            synced = True
-        elif _ANSWERED.search(call):
+    for line in trace.splitlines():
+        if sync := _SYNC.match(line):
+            syncing = sync[1]
+        # Another thread's call may cut the line of a call in two: its begin, and its result.
+        if (done := _DONE.match(line)) and done[1] == syncing:
+            syncing, synced = "", True
+        # An answer counts from the moment it starts to leave.
+        if "HTTP/1.1 200 OK" in line:
             answers += 1
             unsynced += not synced
             synced = False
@@ -72,7 +61,7 @@ def _count(trace: str) -> tuple[int, int]:
 def order(folder: Path, quick: bool, mutant: str = "") -> str:
     events = 10 if quick else 500
     trace = folder / "trace"
-    wrapper = ("strace", "-f", "-e", f"trace={_CALLS}", "-s", "64", "-o", str(trace))
+    wrapper = ("strace", "-f", "-y", "-e", f"trace={_CALLS}", "-s", "64", "-o", str(trace))
     with ExporterProcess(folder / "data", wrapper=wrapper, mutant=mutant) as exporter:
         for number in range(events):
             reply = exporter.post({"id": str(number), "system": "softdrive", "code": "01"})

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,31 +10,25 @@ from typing import Any, Final
 
 from exporter.names import INGEST_PATH, SESSION_ENDS, SESSION_ENDS_LATE, SESSION_INTERRUPTIONS
 from tests.commands.running import environment
-from tests.e2e.exporter_process import ExporterProcess, mutated
+from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
 from tests.faults.table import Mutant, patched, reached, row
 from tests.programs import finished
 
 # --- row 36: other settings ------------------------------------------------------------------------
 
-_CODE: Final = """\
-  - {{code: "{}", name: {}, aliases: [{}], phase: {}, category: {}, outcome: {},
-     owner: nobody, severity: none, description: A test., causes: A test., fix: A test.}}
+_ACME: Final = (ROOT / "tests/testdata/taxonomy/valid.yaml").read_text()
+_MOVED: Final = """\
+  - {code: "99", name: OutOfRoom, aliases: [link down], phase: connect, category: network, outcome: failure,
+     owner: nobody, severity: none, description: A test., causes: A test., fix: A test.}
 """
-_OK: Final = """\
-system: acme
-title: Acme Streaming
-source: Acme's list of close reasons
-phase_source: derived
-normal: ok
-categories: {closure: Ordinary closures, network: Network}
-codes:
-""" + _CODE.format("ok", "Closed", "bye", "stream", "closure", "success")
+_OTHER_MEANING: Final = "phase: connect\n    category: closure\n    outcome: neutral"
 _TAXONOMIES: Final = (
-    _OK + _CODE.format("07", "Link Lost", "link down", "keep_alive", "network", "failure"),
+    _ACME,
     # An upgrade: the phase, category and outcome of 07, an alias that moved, and a new code.
-    _OK
-    + _CODE.format("07", "Link Lost", "no link", "connect", "closure", "neutral")
-    + _CODE.format("99", "Out Of Room", "link down", "connect", "network", "failure"),
+    re.sub(
+        r"phase: keep_alive\s+category: network\s+outcome: failure", _OTHER_MEANING, _ACME
+    ).replace("link down", "no link")
+    + _MOVED,
 )
 _SETTINGS: Final = (
     {"labels": "region", "max_label_values": 2},

@@ -10,7 +10,7 @@ from exporter import names
 from tests.disk import fill, freezable_disk, freeze, small_disk, thaw
 from tests.e2e.exporter_process import ExporterProcess, Reply, wait_for
 from tests.faults.senders import ends
-from tests.faults.table import Missed, Mutant, reached, row
+from tests.faults.table import Missed, Mutant, patched, reached, row
 
 _SENDERS: Final = 8
 
@@ -90,17 +90,14 @@ def full(folder: Path, quick: bool, mutant: str = "") -> str:
 # --- row 30: a disk that hangs ---------------------------------------------------------------------
 
 
-_LONGEST_WRITE: Final = """
-from exporter.ledger import sqlite
-sqlite.LONGEST_WRITE = 1
-"""
+_LONGEST_WRITE: Final = patched("exporter.ledger.sqlite.LONGEST_WRITE", "1")
 """Quick versions: a write hangs after 1 s instead of 10."""
 _INTERPRETER_ENDS: Final = """
 import atexit, sys
 atexit.register(print, "the interpreter ends", file=sys.stderr)
 """
 _SYS_EXIT: Final = "\nimport os, sys\nos._exit = sys.exit\n"
-_UNWATCHED: Final = "\nsqlite.SqliteLedger._hang = lambda self: None\n"
+_UNWATCHED: Final = patched("exporter.ledger.sqlite.SqliteLedger._hang", "lambda self: None")
 
 
 @row(

@@ -17,7 +17,7 @@ from tests.faults.senders import ends
 from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.programs import finished
 
-SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
+_SHOWN_AT_ONCE: Final = {"labels": "region", "first_seen_zero_for": 0}
 """Settings with a label, whose new series are shown with their counts within a second."""
 _OPENMETRICS: Final = {"Accept": "application/openmetrics-text; version=1.0.0"}
 
@@ -45,11 +45,6 @@ def assert_parses(exporter: ExporterProcess, promtool: bool = False) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def wait_for_ends(exporter: ExporterProcess, ends: int) -> None:
-    """Wait until /metrics shows `ends` session ends: a new series is exported as 0 first."""
-    wait_for(lambda: exporter.total(SESSION_ENDS) == ends, what=f"{ends} ends")
-
-
 # --- row 17: poisonous texts ---------------------------------------------------------------------
 
 _FORBIDDEN: Final[tuple[object, ...]] = (
@@ -61,7 +56,7 @@ _FORBIDDEN: Final[tuple[object, ...]] = (
     *("x" * 129, "\U0001f600" * 33),
     *(1, {"a": "b"}, ["a"]),
 )
-PERMITTED: Final = (
+_PERMITTED: Final = (
     'quote " quote',
     "back\\slash",
     "ends in a backslash\\",
@@ -79,7 +74,7 @@ _OTHERS: Final = ("phase", "system", "occurred_at")
 
 def _text(rng: random.Random) -> object:
     """A text with one or several odd or forbidden values."""
-    values = PERMITTED if rng.random() < 0.7 else (*_FORBIDDEN, *PERMITTED)
+    values = _PERMITTED if rng.random() < 0.7 else (*_FORBIDDEN, *_PERMITTED)
     if rng.random() < 0.5:
         return rng.choice(values)
     return "".join(str(rng.choice(values))[:20] for _ in range(rng.choice((2, 3, 5))))
@@ -97,7 +92,7 @@ _UNESCAPED: Final = patched("exporter.metrics.family.escaped", "lambda value: va
 def poison(folder: Path, quick: bool, mutant: str = "") -> str:
     inputs, accepted = 10 if quick else 2000, 0
     rng = random.Random(1)
-    with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE, mutant=mutant) as exporter:
+    with ExporterProcess(folder / "data", settings=_SHOWN_AT_ONCE, mutant=mutant) as exporter:
         for number in range(inputs):
             event: dict[str, object] = {"system": "softdrive", "id": f"1-{number}"}
             for _ in range(rng.choice((1, 1, 2, 4))):
@@ -132,14 +127,15 @@ _UNCAPPED: Final = patched(
 def labels(folder: Path, quick: bool, mutant: str = "") -> str:
     """Send events that each have a label value of their own."""
     count = 2000 if quick else 1_000_000
-    with ExporterProcess(folder / "data", settings=SHOWN_AT_ONCE, mutant=mutant) as exporter:
+    with ExporterProcess(folder / "data", settings=_SHOWN_AT_ONCE, mutant=mutant) as exporter:
         for first in range(0, count, 1000):
             events = [
                 event | {"labels": {"region": f"region-{event['id']}"}}
                 for event in ends("flood", first, 1000)
             ]
             assert exporter.post(events).json["accepted"] == 1000
-        wait_for_ends(exporter, count)
+        # A new series is exported as 0 first.
+        wait_for(lambda: exporter.total(SESSION_ENDS) == count, what="all ends")
         scrapes = []
         for _ in range(5):
             began = time.perf_counter()

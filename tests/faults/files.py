@@ -55,13 +55,15 @@ def _overwrite(data: Path) -> None:
     shutil.copyfile(other, data / "ledger.db")
 
 
+_DELETED: Final[dict[str, Callable[[Path], None]]] = {
+    f"{name} deleted": lambda data, name=name: (data / name).unlink()
+    for name in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
+}
 _CHANGES: Final[dict[str, Callable[[Path], None]]] = {
     "data_dir deleted": shutil.rmtree,
     "data_dir replaced": _replace,
     "ledger.db swapped": _swap,
-    "ledger.db deleted": lambda data: (data / "ledger.db").unlink(),
-    "ledger.db-wal deleted": lambda data: (data / "ledger.db-wal").unlink(),
-    "ledger.lock deleted": lambda data: (data / "ledger.lock").unlink(),
+    **_DELETED,
 }
 _IN_PLACE: Final[dict[str, Callable[[Path], None]]] = {
     "ledger.db overwritten": _overwrite,
@@ -137,8 +139,8 @@ _UNCHECKED: Final = "".join(
 def replaced(folder: Path, quick: bool, mutant: str = "") -> str:
     changes = [(change, idle) for change in _CHANGES | _IN_PLACE for idle in (False, True)]
     if quick:
-        changes = [("data_dir deleted", False), *((change, True) for change in _IN_PLACE)]
-        changes.append(("data_dir replaced", True))
+        changes = [(change, False) for change in _DELETED] + [("data_dir replaced", True)]
+        changes += [(change, True) for change in _IN_PLACE]
     seconds, ends = zip(
         *(
             _change(folder / f"{number} {change} {idle}", change, idle, mutant)

@@ -84,24 +84,7 @@ _LOG_RAISES: Final = "import sys\nfrom exporter import logs" + patched(
     "exporter.logs._Stderr.emit",
     "lambda self, record: print(logs._line(record), file=sys.stderr, flush=True)",
 )
-_STATE_LAST: Final = """
-from exporter.ledger import sqlite
-class Log:
-    def error(self, event, **fields):
-        raise OSError("log not written")
-sqlite.log = Log()
-def _break(self, error):
-    sqlite.log.error("ledger_broken", problem=str(error))
-    self._problem, self._broken = str(error), True
-    self._call(self._on_broken)
-sqlite.SqliteLedger._break = _break
-"""
-_GREETING_NEEDED: Final = """
-from exporter import announce
-def warning(*_, **__):
-    raise OSError("greeting not printed")
-announce.log.warning = warning
-"""
+_GREETING_NEEDED: Final = patched("exporter.announce.log.warning", "lambda *_, **__: 1 / 0")
 _STREAM_KEPT: Final = patched("exporter.streams.release", "lambda: None")
 
 
@@ -110,7 +93,6 @@ _STREAM_KEPT: Final = patched("exporter.streams.release", "lambda: None")
     "log can't be written",
     "service unchanged, lines counted",
     Mutant("log calls that never raise", _LOG_RAISES, "stderr on a full disk: "),
-    Mutant("state before log", _STATE_LAST, "stderr on a full disk: "),
     Mutant("release of stderr", _STREAM_KEPT, r"with \{120\}"),
     Mutant("greeting that may fail", _GREETING_NEEDED, "stdout on a full disk: "),
 )

@@ -101,32 +101,13 @@ def _text(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-_EVENTS: Final[list[dict[str, Any]]] = [
-    {"system": "streampixel", "code": 4001, "id": "a"},
-    {"id": "b", "system": "softdrive", "code": "01", "occurred_at": "2026-11-20T19:00:00Z"},
-    {
-        "id": "7f1c",
-        "system": "streampixel",
-        "code": "4005",
-        "session_id": "s-91",
-        "occurred_at": "2026-11-20T18:59:00+00:00",
-        "duration_seconds": 12.5,
-        "phase": "connect",
-        "final": True,
-        "user": "u-7",
-        "labels": {"region": "eu-west", "project": "configurator"},
-    },
-    {
-        "system": "softdrive",
-        "session_id": "s",
-        "occurred_at": "2026-11-20T18:00:00Z",
-        "final": False,
-    },
-    {
-        "system": "softdrive",
-        "code": None,
-        "id": None,
-        "labels": {"region": "é", "zone": [1, {"a": []}]},
-    },
-    {"system": "streampixel", "code": "", "id": "😀", "labels": {}},
-]
+_EVENTS: Final[list[dict[str, Any]]] = json.loads("""[
+{"system": "streampixel", "code": 4001, "id": "a"},
+{"id": "b", "system": "softdrive", "code": "01", "occurred_at": "2026-11-20T19:00:00Z"},
+{"id": "7f1c", "system": "streampixel", "code": "4005", "session_id": "s-91",
+ "occurred_at": "2026-11-20T18:59:00+00:00", "duration_seconds": 12.5, "phase": "connect", "final": true,
+ "user": "u-7", "labels": {"region": "eu-west", "project": "configurator"}},
+{"system": "softdrive", "session_id": "s", "occurred_at": "2026-11-20T18:00:00Z", "final": false},
+{"system": "softdrive", "code": null, "id": null, "labels": {"region": "é", "zone": [1, {"a": []}]}},
+{"system": "streampixel", "code": "", "id": "😀", "labels": {}}
+]""")

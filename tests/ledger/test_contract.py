@@ -46,12 +46,6 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 # --- deduplication -------------------------------------------------------------------------
 
 
-async def test_first_of_concurrent_commits_is_accepted_and_others_conflict(home: Home) -> None:
-    ledger = await home.open()
-    receipts = await asyncio.gather(*(ledger.commit(batch([(7, n)])) for n in range(20)))
-    assert [receipt.conflicts for receipt in receipts] == [0] + [1] * 19
-
-
 async def test_id_with_other_content_is_a_conflict_and_the_first_wins(home: Home) -> None:
     ledger = await home.open()
     first = await ledger.commit(batch([(1, 0), (1, 1), (1, 0)]))

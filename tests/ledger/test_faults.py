@@ -13,9 +13,9 @@ from exporter.errors import LedgerError, LedgerUnavailable
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
-from tests.ledger.batches import batch
+from tests.ledger.batches import OTHER, batch
 from tests.ledger.home import SqliteHome, crash, until, value
-from tests.programs import finished, output
+from tests.programs import finished
 
 
 async def _commit_until_refused(ledger: SqliteLedger) -> None:
@@ -48,16 +48,20 @@ async def test_full_disk_stays_a_problem_until_there_is_space(volume: Path) -> N
 
 
 async def test_ledger_opens_on_a_full_disk_and_shows_its_totals(volume: Path) -> None:
-    """Fails when FullError of the first checkpoint is not caught."""
+    """Fails when FullError is not caught, of the first checkpoint or of the first series at zero."""
     home = SqliteHome(volume)
     ledger = await home.open()
     await ledger.commit(batch(range(1000)))
     filler = fill(volume)
     await ledger.close()
-    ledger = await home.open()
+    ledger = await home.open(zero=[OTHER])
     assert value(ledger) == 1000
+    assert ledger.status().problem
     filler.unlink()
     assert (await ledger.commit(batch(range(1001)))).accepted == 1
+    home.monotonic.advance(1.1)
+    await ledger.commit(batch([]))
+    await until(lambda: len(ledger.totals().series) == 2)
 
 
 def test_new_ledger_on_a_full_disk_is_refused(volume: Path) -> None:
@@ -89,26 +93,30 @@ def _ids(output: str, answer: str) -> list[int]:
     return [int(line[1]) for line in lines if line[0] == answer]
 
 
+def _count(
+    folder: Path, events: int, trace: Path, *options: str
+) -> "subprocess.CompletedProcess[str]":
+    """Count ids in another process, under strace with these options."""
+    strace = ("strace", "-f", "-y", "-qq", "-o", trace, *options)
+    return finished(*strace, sys.executable, "-m", "tests.ledger.child", folder, str(events))
+
+
 async def _fail_fsync(folder: Path, point: int, events: int, error: str = "EIO") -> None:
     """Let the `point`-th sync of a process fail, then send all events again."""
     trace = Path(f"{folder}.trace")
-    strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fdatasync,fsync"]
-    inject = ["-e", f"inject=fdatasync,fsync:error={error}:when={point}"]
-    child = [sys.executable, "-m", "tests.ledger.child", str(folder), str(events)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = await asyncio.create_subprocess_exec(*strace, *inject, *child, **pipes)
-    output, errors = (text.decode() for text in await process.communicate())
-    acknowledged, refused = _ids(output, "ack"), _ids(output, "refused")
+    inject = f"inject=fdatasync,fsync:error={error}:when={point}"
+    done = _count(folder, events, trace, "-e", "trace=fdatasync,fsync", "-e", inject)
+    acknowledged, refused = _ids(done.stdout, "ack"), _ids(done.stdout, "refused")
     if _only_the_folder(trace):
         # The start synced the folder before, with fsync.
-        assert (process.returncode, len(acknowledged)) == (0, events)
+        assert (done.returncode, len(acknowledged)) == (0, events)
         return
-    assert process.returncode == 1, errors
-    if "unopened" in output:
-        assert "data_dir" in output
+    assert done.returncode == 1, done.stderr
+    if "unopened" in done.stdout:
+        assert "data_dir" in done.stdout
         assert not acknowledged
     else:
-        assert output.count("broken") == 1
+        assert done.stdout.count("broken") == 1
         # All events before the fault, none after it.
         assert acknowledged + refused == list(range(events))
     ledger = await SqliteLedger.open(LedgerSettings(folder))
@@ -148,11 +156,11 @@ async def test_disk_quota_is_a_full_disk(
     await (await home.open()).commit(batch([0]))
     folder = tmp_path / "crashed"
     crash(home.folder, folder)
-    strace = ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), "-P", str(folder / name)]
-    inject = ["-e", "trace=pwrite64", "-e", f"inject=pwrite64:error={fault}"]
-    child = [sys.executable, "-m", "tests.ledger.child", str(folder), "16"]
-    printed = (await asyncio.to_thread(finished, *strace, *inject, *child)).stdout
-    assert "(INJECTED)" in (tmp_path / "trace").read_text()
+    trace = tmp_path / "trace"
+    inject = ("-e", "trace=pwrite64", "-e", f"inject=pwrite64:error={fault}")
+    options = ("-P", str(folder / name), *inject)
+    printed = (await asyncio.to_thread(_count, folder, 16, trace, *options)).stdout
+    assert "(INJECTED)" in trace.read_text()
     acknowledged, refused = _ids(printed, "ack"), _ids(printed, "refused")
     assert sorted(acknowledged + refused) == list(range(16)), printed
     assert len(refused) == refusals
@@ -168,9 +176,7 @@ def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_p
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "ledger.db").write_bytes(b"x" * 5000)
     trace = tmp_path / "trace"
-    strace = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=fsync,write"]
-    child = [sys.executable, "-m", "tests.ledger.child", str(tmp_path / "data"), "1"]
-    assert "ack 0" in output(*strace, *child)
+    assert "ack 0" in _count(tmp_path / "data", 1, trace, "-e", "trace=fsync,write").stdout
     steps = trace.read_text().splitlines()
     [synced] = [n for n, line in enumerate(steps) if re.search(r"fsync\(.*ledger\.marker>", line)]
     [counted] = [n for n, line in enumerate(steps) if '"ack 0' in line]

@@ -54,19 +54,6 @@ async def test_merged_series_keep_the_first_creation_and_the_last_session(home: 
     assert (merged.exemplar.session_id, merged.exemplar.at) == ("second", created + 10)
 
 
-async def test_smaller_window_keeps_the_latest_ids(home: SqliteHome) -> None:
-    ledger = await home.open(ids=20)
-    for number in range(100):
-        await ledger.commit(batch([number]))
-    await ledger.close()
-    ledger = await home.open(ids=10, slack=5)
-    assert ledger.status().window_ids == 10
-    assert (await ledger.commit(batch(range(90, 95)))).duplicates == 5
-    assert (await ledger.commit(batch(range(95, 100)))).duplicates == 5
-    assert (await ledger.commit(batch([0]))).accepted == 1
-    assert ledger.status().window_ids == 10
-
-
 async def test_commit_too_large_for_the_window_is_forgotten_completely(home: SqliteHome) -> None:
     ledger = await home.open(ids=100)
     await ledger.commit(batch(range(50)))
@@ -75,13 +62,3 @@ async def test_commit_too_large_for_the_window_is_forgotten_completely(home: Sql
     ledger = await home.open(ids=10, slack=0)
     assert ledger.status().window_ids == 1
     assert (await ledger.commit(batch([100]))).duplicates == 1
-
-
-async def test_shorter_age_expires_older_ids_at_once(home: SqliteHome) -> None:
-    ledger = await home.open(age=1000.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(500)
-    await ledger.commit(batch([2]))
-    await ledger.close()
-    ledger = await home.open(age=100.0)
-    assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([0, 1])

@@ -17,7 +17,7 @@ from exporter.ledger.damage import checksum, is_damage, move_aside
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes
-from tests.ledger.batches import OTHER, batch
+from tests.ledger.batches import batch
 from tests.ledger.damaged import (
     COMMITS,
     Sample,
@@ -27,7 +27,7 @@ from tests.ledger.damaged import (
     moved_aside,
     sample,
 )
-from tests.ledger.home import SqliteHome, crash
+from tests.ledger.home import SqliteHome
 
 IN_DATABASE = {"database": COMMITS, "wal": 0, "both": COMMITS // 2}
 
@@ -133,28 +133,17 @@ def test_lost_commits_and_rows_are_detected(
     assert re.search(reason, str(logged)), logged
 
 
-async def _grown(home: SqliteHome) -> bytes:
-    """A ledger with the files of a crash. Returns the database of three commits before."""
-    ledger = await home.open()
-    await ledger.commit(batch(range(100), durations=[1.0] * 100))
-    await ledger.close()
-    older = (home.folder / "ledger.db").read_bytes()
-    ledger = await home.open()
-    await ledger.commit(batch(range(100, 105), durations=[2.0] * 5))
-    await ledger.close()
-    ledger = await home.open()
-    await ledger.commit(batch([], of=OTHER, unkeyed=1))
-    crash(home.folder, home.folder.with_name("crashed"))
-    await ledger.close()
-    return older
-
-
 async def test_page_that_the_disk_did_not_write_is_detected(
     home: SqliteHome, logged: list[str], tmp_path: Path
 ) -> None:
     """Fails without the checksum of all rows: the totals then decrease, or ids count again."""
-    older = await _grown(home)
-    newer = (home.folder / "ledger.db").read_bytes()
+    databases = []
+    for ids in (range(100), range(100, 105)):
+        ledger = await home.open()
+        await ledger.commit(batch(ids, durations=[1.0] * len(ids)))
+        await ledger.close()
+        databases.append((home.folder / "ledger.db").read_bytes())
+    older, newer = databases
     pages = [at for at in range(0, len(older), 4096) if older[at:][:4096] != newer[at:][:4096]]
     for at in pages:
         stale = newer[:at] + older[at:][:4096] + newer[at + 4096 :]
@@ -169,19 +158,6 @@ async def test_page_that_the_disk_did_not_write_is_detected(
     assert str(logged).count("a row is lost, or older than the last commit") == 3
 
 
-async def test_older_database_beside_a_newer_wal_is_detected(
-    home: SqliteHome, logged: list[str]
-) -> None:
-    """As after `cp` of an older copy into a running exporter's folder, and the exporter's end."""
-    older = await _grown(home)
-    folder = home.folder.with_name("crashed")
-    (folder / "ledger.db").write_bytes(older)
-    opened = open_ledger(LedgerSettings(folder))
-    opened.close()
-    assert opened.moved_to is not None
-    assert "a row is lost, or older than the last commit" in logged[-1]
-
-
 @pytest.mark.parametrize("content", [None, b"\x05", b"garbage, 16 byte", bytes(16)])
 def test_unreadable_marker_does_not_prevent_the_start(
     samples: dict[str, Sample], tmp_path: Path, logged: list[str], content: bytes | None
@@ -191,19 +167,6 @@ def test_unreadable_marker_does_not_prevent_the_start(
     if content is not None:
         (folder / "ledger.marker").write_bytes(content)
     assert not moved_aside(samples["wal"], folder, logged)
-
-
-async def test_marker_older_than_the_database_is_accepted(home: SqliteHome) -> None:
-    """A power cut leaves such a marker."""
-    ledger = await home.open()
-    await ledger.commit(batch([1]))
-    older = (home.folder / "ledger.marker").read_bytes()
-    await ledger.commit(batch([2]))
-    await ledger.close()
-    (home.folder / "ledger.marker").write_bytes(older)
-    ledger = await home.open()
-    assert (await ledger.commit(batch([1, 2]))).duplicates == 2
-    assert ledger.status().damaged is None
 
 
 async def test_status_names_the_damaged_file_until_the_next_start(home: SqliteHome) -> None:

@@ -1,7 +1,5 @@
 """Replicas of the shared ledger: counts that they share, and how they join and leave."""
 
-import asyncio
-
 import pytest
 
 from exporter.errors import LedgerError
@@ -10,18 +8,6 @@ from exporter.ledger.redis.connection import CallFailed
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
 from tests.ledger.home import RedisHome, total, until, value
 from tests.ledger.redis_server import RedisServer
-
-
-async def test_replicas_count_each_id_once_and_show_the_same(home: RedisHome) -> None:
-    replicas = [await home.open() for _ in range(3)]
-    batches = [batch(range(start, start + 30), of=OTHER) for start in range(60)] * 2
-    receipts = await asyncio.gather(
-        *(replicas[number % 3].commit(events) for number, events in enumerate(batches))
-    )
-    assert sum(receipt.accepted for receipt in receipts) == 89
-    await until(lambda: {value(ledger, OTHER) for ledger in replicas} == {89})
-    [name] = {ledger.totals().ledger for ledger in replicas}
-    assert len(name) == 8
 
 
 async def test_commit_reply_does_not_hide_what_another_replica_counted(home: RedisHome) -> None:

@@ -9,9 +9,9 @@ import apsw
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger import sqlite, writer
+from exporter.ledger import sqlite
 from exporter.ledger.store import Store
-from tests.ledger.batches import FAILURE, OTHER, batch
+from tests.ledger.batches import FAILURE, batch
 from tests.ledger.home import SqliteHome, until, value
 
 
@@ -44,28 +44,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 # --- commits -----------------------------------------------------------------------------------
-
-
-async def test_totals_do_not_change_before_the_write_returned(home: SqliteHome, disk: Disk) -> None:
-    """Fails when totals are published before the commit."""
-    ledger = await home.open()
-    await ledger.commit(batch([1]))
-    seen: list[int] = []
-    disk.during = lambda: seen.append(value(ledger))
-    await ledger.commit(batch([2, 3]))
-    assert seen == [1, 1]
-    assert value(ledger) == 3
-
-
-async def test_batches_that_arrive_during_a_write_share_the_next(
-    home: SqliteHome, disk: Disk
-) -> None:
-    seconds: list[float] = []
-    ledger = await home.open(on_commit=seconds.append)
-    await asyncio.gather(*(ledger.commit(batch([number])) for number in range(500)))
-    assert disk.writes < 250
-    assert len(seconds) == disk.writes
-    assert min(seconds) > 0
 
 
 async def test_group_takes_no_further_batch_once_it_is_large(
@@ -123,20 +101,6 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
     assert logged == [("ledger_unavailable", problem), ("ledger_recovered", None)]
 
 
-async def test_zero_series_refused_for_space_at_the_start_are_added_later(
-    home: SqliteHome, disk: Disk
-) -> None:
-    disk.errors.append(apsw.FullError("full"))
-    ledger = await home.open(zero=[OTHER])
-    assert ledger.totals().series == []
-    assert ledger.status().problem
-    home.monotonic.advance(1.1)
-    await ledger.commit(batch([]))
-    await until(lambda: ledger.totals().series)
-    assert not ledger.totals().series[0].delayed
-    assert ledger.status().problem is None
-
-
 # --- a broken ledger ---------------------------------------------------------------------------
 
 
@@ -175,35 +139,6 @@ async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     assert wal.read_bytes() == before, "the next start reads the WAL"
     ledger = await home.open()
     assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([1, 0])
-
-
-@pytest.mark.parametrize("name", ["Group", "msgspec"])
-async def test_defect_in_the_writer_leaves_no_sender_waiting(
-    home: SqliteHome, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Fails without the handler around the commit: an error outside the write ended the writer's thread."""
-    broken: list[int] = []
-    ledger = await home.open(on_broken=lambda: broken.append(1))
-    monkeypatch.setattr(writer, name, None)
-    with pytest.raises(LedgerUnavailable):
-        await ledger.commit(batch([1]))
-    await until(lambda: broken)
-
-
-async def test_defect_in_housekeeping_breaks_the_ledger_visibly(
-    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken: list[int] = []
-    ledger = await home.open(on_broken=lambda: broken.append(1))
-
-    def fail(_: Store) -> int:
-        raise OSError("no such folder")
-
-    monkeypatch.setattr(Store, "size", fail)
-    home.monotonic.advance(1.1)
-    await ledger.commit(batch([]))
-    await until(lambda: broken)
-    assert ledger.status().problem == "the ledger failed: OSError: no such folder"
 
 
 # --- a write that hangs --------------------------------------------------------------------------
