@@ -116,20 +116,20 @@ class Pipeline:
         self,
         size: int,
         decode: Callable[[], Decoded],
-        decode_plain: Callable[[], Decoded | None] | None = None,
+        decode_plain: Callable[[], Decoded | None] = lambda: None,
     ) -> Counted:
         """Count the events that `decode` reads from a body of `size` bytes. Raises as `take` does.
 
-        With `decode_plain`, for plain bodies, `decode` reads the other large bodies in a thread.
+        `decode_plain` reads large plain bodies. For others it returns None, and `decode` runs in a thread.
         """
         if size <= LARGE:
             return await self.count(decode())
         async with self.large.turn(size):
             async with self.large.decoding:
                 await asyncio.sleep(0)
-                decoded = decode() if decode_plain is None else decode_plain()
+                decoded = decode_plain()
                 if decoded is None:
-                    # The strict parser takes up to 0.3 s for 1 MiB, and all other senders would wait.
+                    # This takes up to 0.3 s for 1 MiB, and all other senders would wait.
                     decoded = await asyncio.to_thread(decode)
             return await self.count(decoded)
 
