@@ -1,5 +1,6 @@
 """Range vectors, and their functions as in Prometheus' promql/functions.go."""
 
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -126,19 +127,28 @@ def quantile_over_time(windows: Windows, quantile: float) -> Floats:
 def _quantiles(values: Floats, low: Indexes, high: Indexes, quantile: float) -> Floats:
     """The quantile of `values[low[i]:high[i]]` at each i, interpolated as in Prometheus.
 
-    NaN is the smallest value.
+    `low` and `high` ascend. NaN is the smallest value.
     """
-    result = np.full(len(low), np.nan)
-    for index, (first, last) in enumerate(zip(low, high, strict=True)):
-        if first < last:
-            window = np.sort(values[first:last])
-            window = np.roll(window, np.isnan(window).sum())
-            position = (len(window) - 1) * quantile
-            lower = int(position)
-            upper = min(lower + 1, len(window) - 1)
-            weight = position - lower
-            result[index] = window[lower] * (1 - weight) + window[upper] * weight
-    return result
+    if not len(values):
+        return np.full(len(low), np.nan)
+    order = np.lexsort((values, ~np.isnan(values)))
+    ranks = np.argsort(order).tolist()
+    window: list[int] = []
+    begin = end = 0
+    below, above, weights = [], [], []
+    for first, last in zip(low.tolist(), high.tolist(), strict=True):
+        for rank in ranks[end:last]:
+            insort(window, rank)
+        for rank in ranks[begin:first]:
+            del window[bisect_left(window, rank)]
+        begin, end = first, last
+        position = max(len(window) - 1, 0) * quantile
+        lower = int(position)
+        below.append(window[lower] if window else 0)
+        above.append(window[min(lower + 1, len(window) - 1)] if window else 0)
+        weights.append(position - lower)
+    weight = np.array(weights)
+    return np.asarray(values[order[below]] * (1 - weight) + values[order[above]] * weight)
 
 
 TWO_SAMPLES: Final = frozenset(("rate", "increase"))
