@@ -26,6 +26,9 @@ _MOST_BINS: Final = 200 * 2880
 """200 days of 30 s. The rules' arrays then take 3 GB with 25 codes (measured)."""
 _OUTLIERS: Final = 0.01
 """The share of a system's ends that may be outliers."""
+_BLOCK: Final = 2880
+_MOST_BLOCKS: Final = 2 * _MOST_BINS // _BLOCK
+"""A file of random times would otherwise create a block of 300 kB for each event."""
 ALL: Final = ("", "")
 REPEATS: Final = ("repeats", "")
 """Parts of the ends besides a label and its value."""
@@ -117,7 +120,7 @@ class Counters:
 
 
 class Ends:
-    """Counts a system's ends by bin and code, in any order.
+    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends.
 
     A part is `ALL`, `REPEATS`, or a label and its value; an end is added to all of its parts.
     """
@@ -126,17 +129,26 @@ class Ends:
         self.system = system
         self._codes = tuple(code.code for code in system.all_codes)
         self._columns = {code: column for column, code in enumerate(self._codes)}
-        # Arrays of cells, which are bin * codes + code, and of the ends in each cell.
-        self._parts: dict[tuple[str, str], list[NDArray[np.int64]]] = {}
+        self._blocks: dict[tuple[str, str], dict[int, NDArray[np.int32]]] = {ALL: {}}
 
     def add(
         self, codes: Sequence[str], times: Sequence[float], part: tuple[str, str] = ALL
     ) -> None:
-        """Adds an end per code to a part, at the Unix time in the same position."""
-        columns = np.array([self._columns[code] for code in codes], np.int64)
+        """Adds an end per code to a part, at the Unix time in the same position.
+
+        Raises `ConfigError` if the times are on more different days than a history may have.
+        """
+        columns = np.array([self._columns[code] for code in codes], np.intp)
         bins = np.floor(np.array(times) / STEP).astype(np.int64)
-        cells = np.unique(bins * len(self._codes) + columns, return_counts=True)
-        self._parts.setdefault(part, []).append(np.stack(cells))
+        blocks = self._blocks.setdefault(part, {})
+        numbers = bins // _BLOCK
+        for number in np.unique(numbers).tolist():
+            if number not in blocks:
+                if len(blocks) >= _MOST_BLOCKS:
+                    raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
+                blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
+            inside = numbers == number
+            np.add.at(blocks[number], (bins[inside] - number * _BLOCK, columns[inside]), 1)
 
     def counters(self, events: EventCounts) -> Counters | None:
         """The counters from the first to the last bin with an end, for codes that occurred.
@@ -145,32 +157,22 @@ class Ends:
         in `events`, if a gap longer than the rules' memory separates them from the others and they are few.
         Raises `ConfigError` if the rest is too long.
         """
-        at, columns, ends = self._counted(ALL)
-        if not len(at):
+        bins, ends = self._counted(ALL)
+        if not len(bins):
             return None
-        bins, places = np.unique(at, return_inverse=True)
-        first, last = _without_outliers(bins, np.bincount(places, ends).astype(np.int64), events)
-        bins = bins[first:last]
+        first, last = _without_outliers(bins, ends.sum(axis=1), events)
+        bins, ends = bins[first:last], ends[first:last]
         count = int(bins[-1] - bins[0]) + 1
         if count > _MOST_BINS:
-            begin, end = (
-                datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
-                for number in (bins[0], bins[-1])
-            )
-            raise ConfigError(
-                f"{self.system.system}: ends from {begin} to {end}, and at most "
-                f"{_MOST_BINS * STEP // 86400} days can be replayed: split the files, or check the clocks of "
-                "the senders"
-            )
-        occurred = np.unique(columns[(at >= bins[0]) & (at <= bins[-1])])
+            raise self._too_long(bins)
+        occurred = np.flatnonzero(ends.any(axis=0))
 
         def totals(part: tuple[str, str]) -> NDArray[np.int64]:
             """Each code is 0 before its first end, as on the exporter."""
             result = np.zeros((count + 1, len(occurred)), np.int64)
-            at, columns, ends = self._counted(part)
-            inside = (at >= bins[0]) & (at <= bins[-1])
-            rows, places = at[inside] - bins[0] + 1, np.searchsorted(occurred, columns[inside])
-            np.add.at(result, (rows, places), ends[inside])
+            rows, counted = self._counted(part)
+            inside = (rows >= bins[0]) & (rows <= bins[-1])
+            result[rows[inside] - bins[0] + 1] = counted[inside][:, occurred]
             return np.cumsum(result, axis=0, out=result)
 
         return Counters(
@@ -180,16 +182,30 @@ class Ends:
             tuple(self._codes[column] for column in occurred),
             totals(ALL),
             np.ones(count + 1, np.bool_),
-            totals(REPEATS) if REPEATS in self._parts else None,
-            {part: totals(part) for part in self._parts if part not in (ALL, REPEATS)},
+            totals(REPEATS) if REPEATS in self._blocks else None,
+            {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
         )
 
-    def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], ...]:
-        """Bins, columns of codes, and numbers of ends, in any order."""
-        cells, ends = np.concatenate(
-            [np.zeros((2, 0), np.int64), *self._parts.get(part, ())], axis=1
+    def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The bins with an end, in order of time, and (bins, codes) their ends."""
+        bins = [np.zeros(0, np.int64)]
+        ends = [np.zeros((0, len(self._codes)), np.int32)]
+        for number, block in sorted(self._blocks.get(part, {}).items()):
+            rows = np.flatnonzero(block.any(axis=1))
+            bins.append(rows + number * _BLOCK)
+            ends.append(block[rows])
+        return np.concatenate(bins), np.concatenate(ends)
+
+    def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
+        first, last = (
+            datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
+            for number in (bins[0], bins[-1])
         )
-        return *np.divmod(cells, len(self._codes)), ends
+        days = _MOST_BINS * STEP // 86400
+        return ConfigError(
+            f"{self.system.system}: ends from {first} to {last}, and at most {days} days can be "
+            "replayed: split the files, or check the clocks of the senders"
+        )
 
 
 def _without_outliers(

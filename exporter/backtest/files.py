@@ -69,7 +69,10 @@ class EventReader:
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events of an input; calls `progress` every few thousand events."""
+        """Counts all events of an input; calls `progress` every few thousand events.
+
+        Raises `ConfigError` for times that are too far apart.
+        """
         records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)

@@ -70,9 +70,9 @@ def test_too_long_history_is_refused_with_its_dates() -> None:
         ends(0.0, 220 * DAY).counters(EventCounts())
 
 
-def test_times_on_many_days_far_apart_are_refused() -> None:
+def test_times_on_too_many_days_are_refused_before_they_fill_the_memory() -> None:
     with pytest.raises(ConfigError, match="at most 200 days can be replayed"):
-        ends(*(at * DAY for at in range(-10_000, 0, 10))).counters(EventCounts())
+        ends(*(at * DAY for at in range(-10_000, 0, 10)))
 
 
 def replay(since: float = -inf, until: float = inf) -> Replay:
