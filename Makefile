@@ -87,8 +87,8 @@ faults: test-packages $(VENV)/.test ## run the fault tests at full length: a tab
 alert-lab: $(VENV)/.test ## measure recall, detection and false pages of the rules: tables, and the plot
 	@$(BIN)/python -m tests.lab --plot docs/alert-lab.svg $(ARGS)
 
-schemas: $(VENV)/.run ## write exporter/schemas/settings.schema.json, after a change of settings
-	@$(BIN)/python -m exporter.settings.schema
+schemas: $(VENV)/.run ## write exporter/schemas/*.json, after a change of settings or of a file's keys
+	@$(BIN)/python -m exporter.schemas
 
 prometheusrule: $(VENV)/.run ## write the rules for the Prometheus operator, after a change of rules/*.yml
 	@$(BIN)/python scripts/prometheusrule > deploy/kubernetes/components/rules/prometheusrule.yaml

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exporter import json_schema
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
@@ -184,3 +185,52 @@ def _origins(entry: YamlMapping) -> list[bytes]:
         if not ORIGIN.fullmatch(origin):
             entry.wrong(line, f"origin {origin!r} in {entry.what} {ORIGIN_RULE}")
     return [origin.value.encode() for origin in origins]
+
+
+def schema() -> json_schema.Schema:
+    """The JSON Schema of a file of sites, for editors.
+
+    Rules that compare values or need settings are missing: keys and names that are written twice, systems and
+    labels that are not configured, and too many combinations of label values.
+    """
+    values = {
+        "site": json_schema.name(
+            NAME.pattern, NAME_RULE, "Name of the site.", maxLength=_LONGEST_NAME
+        ),
+        "system": json_schema.line("System of all events with these keys.", longest=_LONGEST_NAME),
+        "origins": json_schema.items(
+            json_schema.name(ORIGIN.pattern, ORIGIN_RULE, "An origin.", maxLength=_MAX_CHARS),
+            "Origins of the pages that may send.",
+        ),
+        "keys": json_schema.items(
+            json_schema.name(
+                _HASH.pattern,
+                "is not sha256: and 64 hexadecimal digits",
+                "A hash that `session-end-exporter beacon-key` printed.",
+                **{"not": {"const": hash_key("")}},
+            ),
+            "SHA-256 hashes of the keys.",
+            uniqueItems=True,
+        ),
+        "rate": {
+            "description": "Events per second; replaces the setting beacon_rate.",
+            "type": "number",
+            "minimum": _LEAST_RATE,
+        },
+        "burst": {
+            "description": "Events at once; replaces the setting beacon_burst.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        "labels": {
+            "description": "Label values that browsers may send, at most 200 combinations.",
+            "type": "object",
+            "additionalProperties": json_schema.items(
+                json_schema.line("A value.", longest=_MAX_CHARS), "Values of the label."
+            ),
+            "minProperties": 1,
+        },
+    }
+    site = json_schema.mapping(_REQUIRED, _OPTIONAL, values)
+    entries = json_schema.items(site, "Sites whose browsers send events.")
+    return json_schema.document("Sites", json_schema.mapping(("sites",), (), {"sites": entries}))

@@ -1,17 +1,14 @@
-"""The JSON Schema of the settings in a TOML file, for editors. Run as a program, writes its file.
+"""The JSON Schema of the settings in a TOML file, for editors.
 
 Rules about several settings are missing: a variable or a flag may set the other settings.
 """
 
-import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from exporter.json_schema import document
 from exporter.settings.model import Settings
-
-FILE: Final = Path(__file__).parents[1] / "schemas/settings.schema.json"
 
 
 class _Toml(GenerateJsonSchema):
@@ -29,17 +26,9 @@ class _Toml(GenerateJsonSchema):
         return False
 
 
-def text() -> str:
-    """The schema: the same settings give the same bytes."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "DO NOT EDIT: `make schemas` writes this file.",
-        **Settings.model_json_schema(schema_generator=_Toml),
-        "description": "See docs/settings.md.",
-        "title": "Settings of session-end-exporter",
-    }
-    return json.dumps(schema, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+def settings() -> dict[str, Any]:
+    """The schema of a settings file."""
+    schema = Settings.model_json_schema(schema_generator=_Toml)
+    return document(
+        "Settings of session-end-exporter", schema | {"description": "See docs/settings.md."}
+    )
