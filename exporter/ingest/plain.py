@@ -158,7 +158,7 @@ def count(text: bytes) -> int:
 
 
 def shape_of(body: bytes) -> Shape | None:
-    """The shape of the first event of a plain body, which may be wrong; None if its end is not found."""
+    """The shape of the first event of a plain body, which may be wrong; None if it has no end."""
     end = _END.search(body, 0, _FIRST_BYTES)
     if end is None:
         return None

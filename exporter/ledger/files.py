@@ -38,7 +38,7 @@ class Lock:
 
     def has_space(self) -> bool:
         """Whether the disk has space for more than a small transaction."""
-        # On a full disk it may fit in the WAL's last pages: readiness changed every second.
+        # A small one may fit in the WAL's last pages on a full disk: readiness changed every second.
         try:
             os.posix_fallocate(self._file, 0, _SPACE)
         except OSError as error:

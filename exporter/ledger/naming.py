@@ -19,7 +19,10 @@ def name_of(series: Series, label_names: tuple[str, ...]) -> str:
 
 
 def series_of(name: str | bytes, label_names: Sequence[str]) -> Series:
-    """The series of a name. Raises `ValueError`, `KeyError` or `TypeError` for text that is not a name."""
+    """The series of a name; a label that the name lacks is empty.
+
+    Raises `ValueError`, `KeyError` or `TypeError` for text that is not a name.
+    """
     parts = json.loads(name)
     labels = parts.pop("labels")
     values = tuple(labels.get(label, "") for label in label_names)

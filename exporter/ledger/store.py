@@ -140,7 +140,10 @@ class Store:
             raise Damaged("a row is lost, or older than the last commit")
 
     def write(self, meta: Meta, changes: Changes, ids: Ids | None = None, expired: int = 0) -> None:
-        """Write totals, ids and `meta.rows`, and delete ids up to row `expired`: durable on return."""
+        """Write totals and ids and delete ids up to row `expired`: one transaction, durable on return.
+
+        Updates `meta.rows`.
+        """
         # Times are floats: SQLite returns the integers of a REAL column as floats, which fail the checksum.
         new: dict[object, int] = {}
         gone: dict[object, int] = {}

@@ -146,8 +146,9 @@ def client_lines(metrics: Sequence[Metric], openmetrics: bool) -> bytes:
 
 @dataclass
 class Sums:
-    """A counter of sums over series; `rows` are the label values of the sums of a series. Thread-safe.
+    """A counter of sums over series. Thread-safe.
 
+    `rows` gives, for a series, the label values of each sum to which it is added.
     The series of each sum are found when the series change, so that a scrape only adds: 10,000 series with
     two labels take 1 ms.
     """

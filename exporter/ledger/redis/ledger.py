@@ -149,7 +149,10 @@ class RedisLedger(QueuedLedger):
         return group.receipts()
 
     async def _housekeep(self, now: float) -> float | None:
-        """Read others' counts, and check whether Redis takes writes again. Returns when to call again."""
+        """Read other replicas' counts, and check whether Redis takes writes again.
+
+        Returns the time of the next call, None for never.
+        """
         replica = self._replica
         try:
             if self._problem is not None:
