@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from exporter.rule_files import RULES
 from exporter.runbooks.files import of_alert
 from tests.e2e.alertmanager_process import WebhookReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
@@ -150,6 +151,9 @@ def main() -> None:
         owners = output("stat", "--format=%U %G %a", *OWNERS).splitlines()
         assert owners == [*OWNERS.values()]
         wait_for(watchdog_fires, 240, "an alert from Prometheus in Alertmanager")
+        groups = get("http://127.0.0.1:9090/api/v1/rules")["data"]["groups"]
+        loaded = {Path(group["file"]).name for group in groups}
+        assert loaded == {path.name for path in RULES.glob("*.yml")}
         flags = get("http://127.0.0.1:9090/api/v1/status/flags")["data"]
         assert flags["enable-feature"] == "exemplar-storage"
         block, printed = person.run("test-page")

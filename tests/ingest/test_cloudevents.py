@@ -144,6 +144,11 @@ def encoded(text: str) -> dict[str, Any]:
             )
             for text in ("%%%", "é", "ew==")
         ),
+        (
+            {"data": None, "data_base64": "e30=*"},
+            "invalid_cloudevent",
+            "data_base64: is not base64",
+        ),
         # The parser of the envelope has not seen the text in base64.
         (encoded('{"system":"softdrive","code":1,"code":2}'), "duplicate_key", ""),
         (encoded(f'{{"system":"softdrive","x":{"[" * 32}{"]" * 32}}}'), "too_deep", ""),

@@ -1,5 +1,6 @@
 """Deduplication keys and fingerprints, and hashes of users, who are in no file, metric or log."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,13 @@ def test_user_is_in_no_file_metric_or_log(tmp_path: Path) -> None:
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
         unknown = exporter.post({**BASE, "user": "jane-doe", "error_code": 1})
         assert unknown.json["rejected"][0]["reason"] == "unknown_field"
+        pairs = {"system": "streampixel", "error_code": "4001"}.items()
+        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in pairs]
+        records = {"logRecords": [{"eventName": "session.end", "attributes": attributes}]}
+        body = json.dumps({"resourceLogs": [{"scopeLogs": [records]}]}).encode()
+        headers = {"Content-Type": "application/json"}
+        otlp = exporter.request("ingest", "POST", names.LOGS_PATH, body, headers)
+        assert otlp.json["partialSuccess"]["rejectedLogRecords"] == "1"
         for number in range(2):
             event = {**BASE, "id": str(number), "user": "jane-doe", "occurred_at": None}
             assert exporter.post(event).json["accepted"] == 1

@@ -90,7 +90,9 @@ async def test_deferrable_batch_shares_the_write_of_the_next(home: Home) -> None
     assert ledger.status().queue_events == 20
     assert (await ledger.commit(batch([19, 20]))).verdicts == bytes([DUPLICATE, ACCEPTED])
     assert all(task.done() and task.result() == Receipt(1) for task in deferred)
-    assert (len(writes), value(ledger)) == (1, 21)
+    (seconds,) = writes
+    assert seconds > 0
+    assert value(ledger) == 21
 
 
 async def test_deferrable_batch_is_written_when_no_other_comes(home: Home) -> None:

@@ -17,13 +17,23 @@ from exporter.ledger.recovery import LedgerSettings, create, open_ledger
 from exporter.ledger.store import Meta
 from tests.ledger.batches import batch
 from tests.ledger.faulty_disk import faulty_disk
-from tests.ledger.home import SqliteHome, unavailable, until
+from tests.ledger.home import SqliteHome, unavailable, until, value
 
 
 def swap(path: Path) -> None:
     copy = path.with_name("copy")
     shutil.copy(path, copy)
     copy.replace(path)
+
+
+async def test_commit_to_a_deleted_file_is_not_shown(home: SqliteHome) -> None:
+    """Fails when the files are compared after the totals are published."""
+    ledger = await home.open()
+    await ledger.commit(batch([1]))
+    (home.folder / "ledger.db").unlink()
+    with pytest.raises(LedgerUnavailable, match=r"ledger\.db "):
+        await ledger.commit(batch([2]))
+    assert value(ledger) == 1
 
 
 def test_file_replaced_within_the_resolution_of_times_is_noticed(

@@ -62,3 +62,14 @@ async def test_commit_too_large_for_the_window_is_forgotten_completely(home: Sql
     ledger = await home.open(ids=10, slack=0)
     assert ledger.status().window_ids == 1
     assert (await ledger.commit(batch([100]))).duplicates == 1
+
+
+async def test_shorter_age_expires_older_ids_at_once(home: SqliteHome) -> None:
+    """Fails when the ids of a row, or the ledger, have another age after the start."""
+    ledger = await home.open(age=1000.0)
+    await ledger.commit(batch([1]))
+    home.monotonic.advance(500)
+    await ledger.commit(batch([2]))
+    await ledger.close()
+    ledger = await home.open(age=100.0)
+    assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([0, 1])

@@ -90,6 +90,19 @@ async def test_ends_less_repeats_do_not_decrease_after_a_loss(
         await until(lambda replica=replica: value(replica, FAILURE.of_repeats()) == 29)
 
 
+async def test_second_loss_keeps_what_was_exported_since_the_first(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when a loss that was noted hides the next one: totals fell at the next start."""
+    ledger = await home.open(zero=[FAILURE])
+    empty = saved(server)
+    for first, count in ((0, 40), (1000, 100)):
+        await ledger.commit(batch(range(first, first + count)))
+        lose(server, empty)
+        await until(lambda count=count: ledger.status().lost_events == count)
+    assert value(await home.open()) == 100
+
+
 def test_second_loss_is_marked_with_the_exported_values() -> None:
     """Fails when a failover that also lost the marks is answered with lower values than those exported."""
     settings, cell = RedisSettings(parse("redis://cache"), shards=1), ("streampixel", "failure")

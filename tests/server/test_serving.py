@@ -133,7 +133,8 @@ OPEN_REQUEST = (
 
 
 def test_second_interrupt_does_not_wait_for_requests(tmp_path: Path) -> None:
-    """Fails without `force_exit`: the program waits 600 s."""
+    """Fails without `force_exit`: the program waits 600 s. And without `capture_signals`: uvicorn then sends
+    the second interrupt itself."""
     settings = {"shutdown_timeout": 600, "receive_timeout": 600}
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
         address = ("127.0.0.1", exporter.ports["ingest"])
@@ -142,5 +143,8 @@ def test_second_interrupt_does_not_wait_for_requests(tmp_path: Path) -> None:
             assert status(client.recv(1000)) == 100
             os.kill(exporter.pid, signal.SIGINT)
             wait_for(lambda: refuses(address))
+            client.settimeout(1)
+            with pytest.raises(TimeoutError):
+                client.recv(1)
             os.kill(exporter.pid, signal.SIGINT)
             assert exporter.wait(DEADLINE) == 0
