@@ -7,7 +7,7 @@ The operations are in openapi.yaml; the schemas come from the models.
 import json
 from importlib.resources import files
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -58,13 +58,14 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     """The description, with the limits, systems, labels and addresses of this process."""
     text = (files("exporter.ops") / "openapi.yaml").read_text(encoding="utf-8")
     token: Json = {"token": []}
+    security = {
+        "ingest": [token] if settings.ingest_token_file else [],
+        "ops": [token, {"password": []}] if settings.ops_token_file else [],
+    }
     systems = list(taxonomy.systems)
     values = {
         "version": exporter.__version__,
         "ingest_url": settings.url("ingest"),
-        "ops_url": settings.url("ops"),
-        "ingest_security": json.dumps([token] if settings.ingest_token_file else []),
-        "ops_security": json.dumps([token, {"password": []}] if settings.ops_token_file else []),
         "max_events": settings.max_events,
         "max_body": settings.max_body,
         "max_depth": settings.max_depth,
@@ -76,8 +77,12 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     # Names without a value stay unchanged, such as $ref.
     document: Json = yaml.safe_load(Template(text).safe_substitute(values))
     for path, item in document["paths"].items():
+        listener: Literal["ingest", "ops"] = "ingest" if path.startswith("/v1/") else "ops"
+        item["servers"] = [{"url": settings.url(listener)}]
         operation = item.get("get") or item["post"]
-        operation["responses"] |= _problems(path, operation["tags"])
+        operation["tags"] = [listener]
+        operation.setdefault("security", security[listener])
+        operation["responses"] |= _problems(path, listener)
     _add_schemas(document["components"]["schemas"], systems, settings.labels)
     return document
 
@@ -96,10 +101,10 @@ def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> 
     schemas["Event"]["properties"]["labels"]["properties"] = dict.fromkeys(labels, label)
 
 
-def _problems(path: str, tags: list[str]) -> Json:
+def _problems(path: str, listener: str) -> Json:
     """The refusals of an operation, by status."""
     titles: dict[int, list[str]] = {}
-    if tags == ["ops"] and path not in (names.HEALTHY_PATH, names.READY_PATH):
+    if listener == "ops" and path not in (names.HEALTHY_PATH, names.READY_PATH):
         titles = _GUARDED
     elif path in _IMPOSSIBLE:
         for refusal in REFUSALS:
