@@ -10,7 +10,7 @@ from string import Template
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 import exporter
 from exporter import names
@@ -19,6 +19,7 @@ from exporter.beacons.route import MAX_BODY as MAX_BEACON
 from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings
+from exporter.settings.schema import Untitled
 from exporter.streampixel.builds import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
 
@@ -39,19 +40,6 @@ _GUARDED: Final = {
     429: ["Too many wrong tokens from this address."],
 }
 """The refusals of a page."""
-
-
-class _Schemas(GenerateJsonSchema):
-    """Omits titles, which repeat the names, and defaults of null."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def default_schema(self, schema: Any) -> Json:
-        described = super().default_schema(schema)
-        if described.get("default", True) is None:
-            del described["default"]
-        return described
 
 
 def document(settings: Settings, taxonomy: Taxonomy) -> Json:
@@ -91,7 +79,7 @@ def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> 
     _, definitions = models_json_schema(
         [(model, "validation") for model in MODELS],
         ref_template="#/components/schemas/{model}",
-        schema_generator=_Schemas,
+        schema_generator=Untitled,
     )
     for name in (model.__name__ for model in MODELS):
         schemas[name] = definitions["$defs"][name] | schemas.pop(name, {})

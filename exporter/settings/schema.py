@@ -11,19 +11,23 @@ from exporter.json_schema import document
 from exporter.settings.model import Settings
 
 
-class _Toml(GenerateJsonSchema):
-    """TOML has no null: a setting that is None by default is left out of a file."""
+class Untitled(GenerateJsonSchema):
+    """Omits titles, which repeat the names, and defaults of null."""
 
-    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
     def default_schema(self, schema: Any) -> JsonSchemaValue:
         if schema.get("default") is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
+
+class _Toml(Untitled):
+    """TOML has no null: a setting that is None by default is left out of a file."""
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
 
 
 def settings() -> dict[str, Any]:
