@@ -20,10 +20,7 @@ FAILURES: Final = Limit(rate=1.0, burst=10)
 
 
 def read_tokens(path: Path) -> list[str]:
-    """The tokens of a file, one per line; blank lines and lines that begin with # are skipped.
-
-    Raises `ConfigError` with the line of each mistake, and never with a token.
-    """
+    """The tokens of a file. Raises `ConfigError` with the line of each mistake, and never with a token."""
     tokens, mistakes = secrets(path, "token file"), []
     for number, token in tokens:
         if len(token) < _MIN_LENGTH:
@@ -42,10 +39,7 @@ def read_tokens(path: Path) -> list[str]:
 
 
 class Authenticator:
-    """Accepts requests with a token of `file`; without a file, all requests.
-
-    The file is read again when it changes. Raises the `ConfigError` of `read_tokens`.
-    """
+    """Accepts requests with a token of `file`; without a file, all. Raises `read_tokens`' `ConfigError`."""
 
     def __init__(
         self,

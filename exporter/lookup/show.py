@@ -1,7 +1,4 @@
-"""Prints the result of a query: one code in full, several in a table, advice for none.
-
-The only module of this package that imports rich.
-"""
+"""Prints the result of a query. The only module of this package that imports rich."""
 
 from collections.abc import Sequence
 from itertools import groupby

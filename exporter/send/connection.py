@@ -94,10 +94,7 @@ class Response:
 
 
 def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
-    """Host, port and headers of the proxy in HTTP_PROXY or HTTPS_PROXY.
-
-    None if NO_PROXY has the host or it is this machine. Raises `ConfigError`.
-    """
+    """Host, port and headers of the environment's proxy for a URL, if it has one. Raises `ConfigError`."""
     host = url.hostname or ""
     proxy = getproxies().get(url.scheme)
     local = host in ("localhost", "::1") or host.startswith("127.")

@@ -20,10 +20,7 @@ _MAX_CHARACTERS: Final = 100
 
 
 def parse_columns(options: Iterable[str]) -> dict[str, str]:
-    """The columns by field, from values FIELD=COLUMN of `--column`; "" means no column.
-
-    Raises `ConfigError`.
-    """
+    """The columns by field, from `--column FIELD=COLUMN`; "" means no column. Raises `ConfigError`."""
     columns: dict[str, str] = {}
     for option in options:
         name, separator, column = option.partition("=")

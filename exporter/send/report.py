@@ -75,28 +75,24 @@ class Report:
         self._print(f"{place}: skipped: {message}", self.skipped)
 
     def warn(self, warnings: Warnings) -> None:
-        """Adds the warnings of an answer."""
         for code, count in warnings.unknown_codes.items():
             remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
             self.unknown_codes[code if remembered else _OTHER_CODES] += count
         self.ignored_fields |= warnings.ignored_fields
 
     def add_names(self, source: str, names: FieldNames) -> None:
-        """Adds the names that were ignored in an input."""
         self.ignored_fields |= names.ignored
         self.without_code += names.without_code
         for line in names.without_code_lines():
             self.print_line(f"{source}: {line}")
 
     def print_unknown_codes(self) -> None:
-        """Prints the most frequent codes that no taxonomy has."""
         if self.unknown_codes:
             codes = [f"{code!r} {n:,}×" for code, n in self.unknown_codes.most_common(_MAX_PRINTED)]
             more = ", …" if len(self.unknown_codes) > _MAX_PRINTED else ""
             self.print_line(f"codes that the taxonomy does not have: {', '.join(codes)}{more}")
 
     def summary(self) -> str:
-        """The counts in a line."""
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in _COUNTS)
         return f"{counts}, {self.seconds:.1f} seconds"
 

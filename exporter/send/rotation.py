@@ -76,10 +76,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 def holder(log: Path, position: Checkpoint) -> BinaryIO | None:
-    """The file that has the position: the log, a rotated file, or a copy of a truncated file.
-
-    Files are recognized by their content, not by their names.
-    """
+    """The file whose content has the position: the log, a rotated file, or a copy of a truncated file."""
     if position.of_empty_file:
         return None
 

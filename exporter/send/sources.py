@@ -153,10 +153,7 @@ class _Input(io.FileIO):
 
 
 def _decompressed(file: "io.BufferedReader[_Input]", path: Path) -> tuple[Any, str]:
-    """The content of a file, and the file's name without a compression suffix.
-
-    Raises `Rejected` for formats that cannot be read, with the remedy.
-    """
+    """The content of a file, and its name without a compression suffix. Raises `Rejected` with the remedy."""
     head = file.peek(8)
     name = path.name.lower()
     if head.startswith(b"\x1f\x8b"):
