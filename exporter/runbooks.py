@@ -52,14 +52,12 @@ def file_of_alert(name: str) -> Path:
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
-    """Warnings about codes of shipped systems without a file, and about files in `folders` without a code.
-
-    A code that an overlay adds needs no file: its page shows the taxonomy's texts.
-    """
+    """Warnings about codes of shipped systems without a file, and about files in `folders` without a code."""
     for system in taxonomy.systems.values():
         if not (SHIPPED / system.system).is_dir():
             continue
         for code in system.codes:
+            # A code that an overlay adds needs no file: its page shows the taxonomy's texts.
             if file_of_code(system, code, folders) is None and not code.changed_by:
                 yield (
                     f"{system.system} {code.code} has no runbook; write "

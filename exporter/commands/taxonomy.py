@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def codes(
-    query: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="QUERY", hidden=True),
-    ] = None,
+    query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", hidden=True)] = None,
     config: Config = None,
     taxonomy: Folders = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,

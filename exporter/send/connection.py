@@ -54,14 +54,11 @@ class _Reply(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, or status 0 if none arrived; the events may have been counted nevertheless.
-
-    `problem` explains the status, `retry_after` is the seconds that the server asks to wait.
-    """
+    """A response, or status 0 if none arrived; the events may have been counted nevertheless."""
 
     status: int
-    problem: str
-    retry_after: float = 0.0
+    problem: str  # explains the status
+    retry_after: float = 0.0  # seconds that the server asks to wait
     reply: _Reply = field(default_factory=_Reply)
 
     @property
