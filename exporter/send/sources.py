@@ -59,11 +59,7 @@ def is_stream(files: Sequence[Path]) -> bool:
 
 
 class Source:
-    """A file or standard input, which can be read once.
-
-    `columns` are those of `field_names.parse_columns`. `on_idle` is called before each wait for a pipe.
-    `checkpoint` is the position in a followed file.
-    """
+    """A file or standard input, which can be read once; `columns` are those of `parse_columns`."""
 
     def __init__(
         self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
@@ -73,8 +69,8 @@ class Source:
         with suppress(OSError):
             self.size = path.stat().st_size
         self.names = FieldNames(columns)
-        self.on_idle: Callable[[], None] = lambda: None
-        self.checkpoint: Checkpoint | None = None
+        self.on_idle: Callable[[], None] = lambda: None  # called before each wait for a pipe
+        self.checkpoint: Checkpoint | None = None  # in a followed file
         self._path = path
         self._format = format
         self._file: io.BufferedReader[_Input] | None = None

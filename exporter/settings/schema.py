@@ -1,7 +1,4 @@
-"""The JSON Schema of the settings in a TOML file, for editors.
-
-Rules about several settings are missing: a variable or a flag may set the other settings.
-"""
+"""The JSON Schema of the settings in a TOML file, for editors."""
 
 from typing import Any
 
@@ -31,7 +28,7 @@ class _Toml(Untitled):
 
 
 def settings() -> dict[str, Any]:
-    """The schema of a settings file."""
+    # Without rules about several settings: a variable or a flag may set the other settings.
     schema = Settings.model_json_schema(schema_generator=_Toml)
     return document(
         "Settings of session-end-exporter", schema | {"description": "See docs/settings.md."}
