@@ -26,7 +26,7 @@ class Recent:
     seconds: float  # since the history began, at the start of the process
     ledger: Totals
     totals: Counts  # since the ledger was created
-    minutes: tuple[Counts, ...]  # the running minute last
+    minutes: tuple[Counts, ...]  # per minute, the running minute last
 
     def all_ends(self, key: Key) -> int:
         """Final ends of a code, late ends included."""
