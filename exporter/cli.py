@@ -9,13 +9,12 @@ import typer
 from exporter import __version__, logs, streams
 from exporter.commands.backtest import backtest
 from exporter.commands.backup import backup
-from exporter.commands.beacon_key import beacon_key
-from exporter.commands.codes import codes
 from exporter.commands.export import exports
 from exporter.commands.page import send_test_page
 from exporter.commands.send import send
 from exporter.commands.serve import check, serve
 from exporter.commands.simulate import simulate
+from exporter.commands.taxonomy import beacon_key, codes
 from exporter.errors import ConfigError, LedgerBroken, LedgerError
 
 app = typer.Typer(

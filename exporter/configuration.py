@@ -25,10 +25,7 @@ _SOON: Final = 14 * 86400
 
 @dataclass(frozen=True)
 class Configuration:
-    """The configuration of a start: `mistakes` prevent the start, `warnings` do not.
-
-    Defaults stand in for wrong settings and taxonomies.
-    """
+    """`mistakes` prevent a start, `warnings` do not. Defaults stand in for wrong settings and taxonomies."""
 
     settings: Settings
     taxonomy: Taxonomy

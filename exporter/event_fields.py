@@ -38,10 +38,7 @@ _BEACON_BY_KEY: Final = {_key(name): name for name in (*FIELDS, *BEACON_FIELDS)}
 
 
 def field_named(name: str, *, beacon: bool = False) -> str | None:
-    """The field that a key or a column means: case, spaces, `_` and `-` do not matter.
-
-    `occurredAt` and `Occurred At` are `occurred_at`; None for the name of no field.
-    """
+    """The field that a key or a column means, or None: case, spaces, `_` and `-` do not matter."""
     fields = _BEACON_BY_KEY if beacon else _BY_KEY
     return fields.get(_key(name)) if len(name) <= _LONGEST else None
 

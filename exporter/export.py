@@ -17,15 +17,12 @@ _TEMPORARY: Final = ".session-end-exporter-"
 
 
 class _Part(NamedTuple):
-    """The files below `source` that match a pattern, for the folder `target` of the export.
-
-    `loaded`: Prometheus, Alertmanager or Grafana loads every such file in the folder.
-    """
+    """The files below `source` that match a pattern, for the folder `target` of the export."""
 
     source: Path
     pattern: str
     target: str = ""
-    loaded: bool = False
+    loaded: bool = False  # a program loads every such file in the folder
 
 
 class FileSet(NamedTuple):

@@ -1,7 +1,4 @@
-"""Logs: one JSON object per line on stderr.
-
-A line that can't be written is counted and lost; no log call raises.
-"""
+"""Logs: one JSON object per line on stderr. No call raises: a line that can't be written is counted."""
 
 import json
 import logging

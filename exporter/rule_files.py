@@ -19,18 +19,14 @@ _ACTION: Final = re.compile(r"\{\{ if ne .*?\{\{ end \}\}|\{\{.*?\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert of the shipped rules.
-
-    `severity` is empty if each code has its own. `wait` is the rule's `for`. `summary` has `<system>` in
-    place of the label's value.
-    """
+    """An alert of the shipped rules."""
 
     name: str
     signal: str
-    severity: str
+    severity: str  # "" if each code has its own
     expr: str
-    wait: str
-    summary: str
+    wait: str  # the rule's `for`
+    summary: str  # with `<system>` in place of the label's value
 
 
 @cache

@@ -45,14 +45,12 @@ def _text(path: Path) -> str:
 
 
 def open_mode(path: Path) -> str:
-    """The mode of a regular file that other users can read or write, such as "0644"; otherwise empty.
-
-    The group may read a file of root or of another owner: the exporter reads it through its group.
-    """
+    """The mode of a regular file that other users can read or write, such as "0644"; otherwise empty."""
     try:
         status = path.stat()
     except OSError:
         return ""
+    # The group may read a file of root or of another owner: the exporter reads it through its group.
     closed = 0o077 if status.st_uid == os.geteuid() != 0 else 0o037
     is_open = stat.S_ISREG(status.st_mode) and status.st_mode & closed
     return f"{stat.S_IMODE(status.st_mode):04o}" if is_open else ""

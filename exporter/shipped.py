@@ -4,11 +4,8 @@ from pathlib import Path
 
 
 def shipped(path: str) -> Path:
-    """A file or folder, by its path in the repository: `rules`, `deploy/alertmanager`.
-
-    A checkout, and an editable installation of it, has them beside the package; the wheel has them in
-    exporter/share.
-    """
+    """A file or folder, by its path in the repository: `rules`, `deploy/alertmanager`."""
+    # The wheel has them in exporter/share; a checkout, also if installed as editable, beside the package.
     package = Path(__file__).parent
     installed = package / "share"
     return (installed if installed.is_dir() else package.parent) / path

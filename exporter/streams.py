@@ -6,11 +6,9 @@ from contextlib import suppress
 
 
 def reserve() -> None:
-    """Open the null device in place of each closed standard descriptor.
-
-    With `2>&-`, the next file that is opened becomes descriptor 2. That file was the ledger, and log lines
-    were written into it.
-    """
+    """Open the null device in place of each closed standard descriptor."""
+    # With `2>&-`, the next file that is opened becomes descriptor 2. That file was the ledger, and log lines
+    # were written into it.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -31,10 +29,8 @@ def release() -> None:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with invisible characters as `<U+200B>`, except those in `keep`.
-
-    A sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or hide a space.
-    """
+    """`text` with invisible characters as `<U+200B>`, except those in `keep`."""
+    # A sender's text could move a terminal's cursor, reverse the text that follows (U+202E) or hide a space.
     return "".join(
         character if character.isprintable() or character in keep else f"<U+{ord(character):04X}>"
         for character in text

@@ -27,11 +27,7 @@ class Limit(NamedTuple):
 
 
 class TokenBuckets:
-    """At most `max_buckets` buckets that are not full; `clock` counts seconds and never goes back.
-
-    While the table is full, new names share one bucket. Evicting a bucket instead would reset the limit of a
-    throttled client.
-    """
+    """At most `max_buckets` buckets that are not full; `clock` counts seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float], max_buckets: int = 10_000) -> None:
         self._clock = clock
@@ -78,6 +74,7 @@ class TokenBuckets:
             }
             if len(self._full_at) < self._max_buckets:
                 return name
+        # Evicting a bucket instead would reset the limit of a throttled client.
         return _SHARED
 
 

@@ -15,15 +15,12 @@ from exporter.watched import Watched
 
 _MIN_LENGTH: Final = 16
 """Characters; 16 of base64 are 96 bits, out of reach of guesses over a network."""
-FAILURES: Final = Limit(rate=1.0, burst=10)
+_FAILURES: Final = Limit(rate=1.0, burst=10)
 """Wrong tokens that an address may send before it is answered 429."""
 
 
 def read_tokens(path: Path) -> list[str]:
-    """The tokens of a file, one per line; blank lines and lines that begin with # are skipped.
-
-    Raises `ConfigError` with the line of each mistake, and never with a token.
-    """
+    """The tokens of a file. Raises `ConfigError` with the line of each mistake, and never with a token."""
     tokens, mistakes = secrets(path, "token file"), []
     for number, token in tokens:
         if len(token) < _MIN_LENGTH:
@@ -42,21 +39,12 @@ def read_tokens(path: Path) -> list[str]:
 
 
 class Authenticator:
-    """Accepts requests with a token of `file`; without a file, all requests.
+    """Accepts requests with a token of `file`; without a file, all. Raises `read_tokens`' `ConfigError`."""
 
-    The file is read again when it changes. Raises the `ConfigError` of `read_tokens`.
-    """
-
-    def __init__(
-        self,
-        file: Path | None,
-        clock: Callable[[], float] = time.monotonic,
-        failures: Limit = FAILURES,
-    ) -> None:
+    def __init__(self, file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         # Keyed, so that a core dump has no plain digests to test guesses against.
         self._key = os.urandom(32)
         self._digests = Watched(file, self._load, "token file", clock) if file else None
-        self._limit = failures
         self._failures = TokenBuckets(clock)
 
     def check(self, authorization: bytes | None, client: str) -> None:
@@ -70,7 +58,7 @@ class Authenticator:
         scheme, _, token = (authorization or b"").partition(b" ")
         if scheme.lower() == b"bearer" and self.accepts(token.strip()):
             return
-        wait = self._failures.take(bucket_name(client), self._limit)
+        wait = self._failures.take(bucket_name(client), _FAILURES)
         if wait is not None:
             raise TooManyRequests("too many wrong tokens from this address", retry_after=wait)
         raise Unauthorized(

@@ -1,13 +1,11 @@
 """Flags that several commands have."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from exporter.errors import ConfigError
-from exporter.settings import Settings, read
+from exporter.settings import Settings
 
 
 def _setting(name: str, metavar: str) -> Any:
@@ -55,17 +53,3 @@ Columns = Annotated[
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="file with a bearer token of the exporter")
 ]
-
-
-def taxonomy_folders(config: Path | None, taxonomy: list[Path] | None) -> Sequence[Path]:
-    """The configured taxonomies, for commands that need no other setting.
-
-    Without `config`, mistakes in variables are warnings: a wrong port must not keep on-call from looking
-    up a code.
-    """
-    settings, mistakes = read(config, taxonomy=taxonomy)
-    if mistakes and config is not None:
-        raise ConfigError(*mistakes)
-    for mistake in mistakes:
-        typer.echo(f"warning: {mistake}", err=True)
-    return settings.taxonomy

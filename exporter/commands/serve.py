@@ -83,7 +83,7 @@ def check(
     from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses
     from exporter.ledger.backends import unwritable
-    from exporter.runbooks.files import warnings as runbook_warnings
+    from exporter.runbooks import warnings as runbook_warnings
 
     # Warnings about files are printed below, as text.
     logs.configure("error")

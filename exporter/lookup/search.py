@@ -67,12 +67,11 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
 def near(taxonomy: Taxonomy, words: Sequence[str]) -> list[str]:
     """At most 4 suggestions for a query without matches, the best first. Each suggestion has matches."""
     systems, query = scope(taxonomy, words)
+    prefix = ""
     if len(systems) < len(taxonomy.systems):
         if elsewhere := spelled(taxonomy, [query]):
             return [f"{code.system} {query}" for code in elsewhere]
         prefix = f"{systems[0].system} "
-    else:
-        prefix = ""
     if code := number(taxonomy, words):
         query = code
     else:

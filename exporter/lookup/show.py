@@ -1,7 +1,4 @@
-"""Prints the result of a query: one code in full, several in a table, advice for none.
-
-The only module of this package that imports rich.
-"""
+"""Prints the result of a query. The only module of this package that imports rich."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -23,10 +20,7 @@ _STYLES = {Outcome.SUCCESS: "green", Outcome.NEUTRAL: "yellow", Outcome.FAILURE:
 
 
 def show(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> bool:
-    """Print the matches of a query, or advice; False without a match.
-
-    A single match, and codes with this spelling, are printed in full. An undocumented code has no match.
-    """
+    """Print the matches of a query, or advice; False without a match, as for an undocumented code."""
     codes = search(taxonomy, words)
     if not codes:
         _print_advice(console, taxonomy, words)

@@ -7,10 +7,10 @@ The operations are in openapi.yaml; the schemas come from the models.
 import json
 from importlib.resources import files
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 import exporter
 from exporter import names
@@ -19,6 +19,7 @@ from exporter.beacons.route import MAX_BODY as MAX_BEACON
 from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings
+from exporter.settings.schema import Untitled
 from exporter.streampixel.builds import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
 
@@ -41,30 +42,18 @@ _GUARDED: Final = {
 """The refusals of a page."""
 
 
-class _Schemas(GenerateJsonSchema):
-    """Omits titles, which repeat the names, and defaults of null."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def default_schema(self, schema: Any) -> Json:
-        described = super().default_schema(schema)
-        if described.get("default", True) is None:
-            del described["default"]
-        return described
-
-
 def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     """The description, with the limits, systems, labels and addresses of this process."""
     text = (files("exporter.ops") / "openapi.yaml").read_text(encoding="utf-8")
     token: Json = {"token": []}
+    security = {
+        "ingest": [token] if settings.ingest_token_file else [],
+        "ops": [token, {"password": []}] if settings.ops_token_file else [],
+    }
     systems = list(taxonomy.systems)
     values = {
         "version": exporter.__version__,
         "ingest_url": settings.url("ingest"),
-        "ops_url": settings.url("ops"),
-        "ingest_security": json.dumps([token] if settings.ingest_token_file else []),
-        "ops_security": json.dumps([token, {"password": []}] if settings.ops_token_file else []),
         "max_events": settings.max_events,
         "max_body": settings.max_body,
         "max_depth": settings.max_depth,
@@ -76,8 +65,12 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
     # Names without a value stay unchanged, such as $ref.
     document: Json = yaml.safe_load(Template(text).safe_substitute(values))
     for path, item in document["paths"].items():
+        listener: Literal["ingest", "ops"] = "ingest" if path.startswith("/v1/") else "ops"
+        item["servers"] = [{"url": settings.url(listener)}]
         operation = item.get("get") or item["post"]
-        operation["responses"] |= _problems(path, operation["tags"])
+        operation["tags"] = [listener]
+        operation.setdefault("security", security[listener])
+        operation["responses"] |= _problems(path, listener)
     _add_schemas(document["components"]["schemas"], systems, settings.labels)
     return document
 
@@ -86,7 +79,7 @@ def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> 
     _, definitions = models_json_schema(
         [(model, "validation") for model in MODELS],
         ref_template="#/components/schemas/{model}",
-        schema_generator=_Schemas,
+        schema_generator=Untitled,
     )
     for name in (model.__name__ for model in MODELS):
         schemas[name] = definitions["$defs"][name] | schemas.pop(name, {})
@@ -96,10 +89,10 @@ def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> 
     schemas["Event"]["properties"]["labels"]["properties"] = dict.fromkeys(labels, label)
 
 
-def _problems(path: str, tags: list[str]) -> Json:
+def _problems(path: str, listener: str) -> Json:
     """The refusals of an operation, by status."""
     titles: dict[int, list[str]] = {}
-    if tags == ["ops"] and path not in (names.HEALTHY_PATH, names.READY_PATH):
+    if listener == "ops" and path not in (names.HEALTHY_PATH, names.READY_PATH):
         titles = _GUARDED
     elif path in _IMPOSSIBLE:
         for refusal in REFUSALS:

@@ -20,16 +20,13 @@ Counts = Counter[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Counts at `at`, Unix time. The history began `seconds` ago, at the start of the process.
+    """The counts of a moment."""
 
-    `totals` count since the ledger was created, `minutes` per minute, the running minute last.
-    """
-
-    at: float
-    seconds: float
+    at: float  # Unix time
+    seconds: float  # since the history began, at the start of the process
     ledger: Totals
-    totals: Counts
-    minutes: tuple[Counts, ...]
+    totals: Counts  # since the ledger was created
+    minutes: tuple[Counts, ...]  # per minute, the running minute last
 
     def all_ends(self, key: Key) -> int:
         """Final ends of a code, late ends included."""
@@ -62,10 +59,7 @@ class Recent:
 
 
 class RecentEnds:
-    """Differences of a ledger's totals from sample to sample, from the creation on. Thread-safe.
-
-    The owner samples once a minute. `monotonic` does not change when the time is set.
-    """
+    """Differences of a ledger's totals from sample to sample, once a minute by the owner. Thread-safe."""
 
     def __init__(
         self,

@@ -1,7 +1,4 @@
-"""HTML pages from `templates/`, and their Content-Security-Policy.
-
-Style sheet and scripts are part of each page: a page is a single authenticated request.
-"""
+"""HTML pages from `templates/`, and their Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -75,6 +72,7 @@ def _environment() -> "Environment":
     environment.filters.update(
         thousands="{:,}".format, utc=_utc, code_spans=code_spans, breakable=breakable
     )
+    # In the page itself, so that a page is a single authenticated request.
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
         scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704

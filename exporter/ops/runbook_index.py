@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
+from exporter import runbooks
 from exporter.ingest.unknown import UnknownCodes
 from exporter.lookup.facts import facts
 from exporter.lookup.search import near, row_text, search
@@ -13,8 +14,6 @@ from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.rule_files import alerts as alert_rules
 from exporter.rule_files import alerts_of
-from exporter.runbooks import pages
-from exporter.runbooks.pages import QueryLinks
 from exporter.settings import Settings
 from exporter.streams import printable
 from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy
@@ -42,7 +41,7 @@ class RunbookIndex:
         self._settings = settings
         self._taxonomy = taxonomy
         self._unknown_codes = unknown_codes
-        self._links = QueryLinks(settings.prometheus_url, settings.dashboard_url)
+        self._links = runbooks.QueryLinks(settings.prometheus_url, settings.dashboard_url)
         self._rows = [
             _row(system, code) for system in taxonomy.systems.values() for code in system.all_codes
         ]
@@ -84,7 +83,7 @@ class RunbookIndex:
     def alert(self, name: str) -> Response:
         alerts = {alert.name: alert for alert in alert_rules()}
         if alert := alerts.get(name):
-            return render("alert.html", alert=alert, runbook=pages.of_alert(name, self._links))
+            return render("alert.html", alert=alert, runbook=runbooks.of_alert(name, self._links))
         similar = get_close_matches(
             name[:LONGEST_SPELLING], alerts, n=_MAX_SIMILAR, cutoff=_MIN_SIMILARITY
         )
@@ -96,7 +95,7 @@ class RunbookIndex:
             for row in sorted(self._unknown_codes.snapshot(), key=lambda row: -row.count)
             if row.system == system.system and code is system.unknown
         ]
-        runbook, diagnosis = pages.of_code(system, code, self._settings.taxonomy, self._links)
+        runbook, diagnosis = runbooks.of_code(system, code, self._settings.taxonomy, self._links)
         return render(
             "code.html",
             system=system,

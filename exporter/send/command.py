@@ -25,10 +25,7 @@ _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedC
 def send(
     files: Sequence[Path], options: Options, console: Console, *, clock: Clock | None = None
 ) -> Report:
-    """Posts the events of all `files`, in order; "-" is standard input.
-
-    Errors are printed and recorded in the report, not raised. Only the JSON summary goes to standard output.
-    """
+    """Posts the events of all `files`; errors are printed and recorded in the report, not raised."""
 
     def print_line(text: str) -> None:
         console.print(printable(text, keep="\n"), markup=False, highlight=False, soft_wrap=True)
@@ -81,6 +78,7 @@ def send(
     if report.error:
         print_line(report.error)
     if options.json:
+        # All other lines go to `console`: with --json, it is standard error.
         print(report.as_json(), flush=True)
     else:
         note(report.summary())

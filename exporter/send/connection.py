@@ -54,14 +54,11 @@ class _Reply(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, or status 0 if none arrived; the events may have been counted nevertheless.
-
-    `problem` explains the status, `retry_after` is the seconds that the server asks to wait.
-    """
+    """A response, or status 0 if none arrived; the events may have been counted nevertheless."""
 
     status: int
-    problem: str
-    retry_after: float = 0.0
+    problem: str  # explains the status
+    retry_after: float = 0.0  # seconds that the server asks to wait
     reply: _Reply = field(default_factory=_Reply)
 
     @property
@@ -94,10 +91,7 @@ class Response:
 
 
 def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
-    """Host, port and headers of the proxy in HTTP_PROXY or HTTPS_PROXY.
-
-    None if NO_PROXY has the host or it is this machine. Raises `ConfigError`.
-    """
+    """Host, port and headers of the environment's proxy for a URL, if it has one. Raises `ConfigError`."""
     host = url.hostname or ""
     proxy = getproxies().get(url.scheme)
     local = host in ("localhost", "::1") or host.startswith("127.")

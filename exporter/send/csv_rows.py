@@ -27,10 +27,7 @@ def header_lines(lines: Iterator[str]) -> list[str]:
 
 
 class CsvRows:
-    """Reads the header from `lines`, then iterates over the rows.
-
-    Columns `labels.NAME` and `label_NAME` become labels. Raises `Rejected` for an unusable header.
-    """
+    """Reads the header from `lines`, then iterates over rows. Raises `Rejected` for an unusable header."""
 
     def __init__(self, lines: Iterator[str], names: FieldNames) -> None:
         head = header_lines(lines)

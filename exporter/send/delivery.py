@@ -34,19 +34,15 @@ class Clock:
 
 @dataclass
 class Delivery:
-    """Sends events in order, one request at a time, and counts the results in `report`.
-
-    Calls `progress` after each response and before each wait, `note` when a request first fails, and
-    `save` with the position in a followed file up to which events need not be sent again.
-    """
+    """Sends events in order, one request at a time, and counts the results in `report`."""
 
     connection: Connection
     options: Options
     report: Report
     clock: Clock = field(default_factory=Clock)
-    progress: Callable[[], None] = lambda: None
-    note: Callable[[str], None] = lambda _: None
-    save: Callable[[Checkpoint], None] = lambda _: None
+    progress: Callable[[], None] = lambda: None  # after each response and before each wait
+    note: Callable[[str], None] = lambda _: None  # when a request first fails
+    save: Callable[[Checkpoint], None] = lambda _: None  # events before it need not be sent again
     _batch: list[Event] = field(default_factory=list)
 
     def deliver(self, events: Iterable[Event]) -> None:

@@ -18,12 +18,9 @@ _MAX_DEPTH: Final = 32
 
 
 class CloudEvent(dict[str, Any]):
-    """The fields of the event in a CloudEvent; its `id` is a hash of the envelope's source and id.
+    """The fields of the event in a CloudEvent; its `id` is a hash of the envelope's source and id."""
 
-    `attributes` are the envelope's attributes, which the exporter uses as the event's key.
-    """
-
-    attributes: dict[str, str]
+    attributes: dict[str, str]  # of the envelope; the exporter uses them as the event's key
 
 
 def fields_of(record: Record, names: FieldNames) -> Record:

@@ -29,26 +29,20 @@ _UPSERT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line.
-
-    `cloudevent` tells whether the body is an envelope. `checkpoint` is the position after the event in a
-    followed file.
-    """
+    """`place` is FILE:LINE, `body` the JSON object in UTF-8, on one line."""
 
     place: str
     body: bytes
-    cloudevent: bool = False
-    checkpoint: Checkpoint | None = None
+    cloudevent: bool = False  # whether the body is an envelope
+    checkpoint: Checkpoint | None = None  # the position after the event in a followed file
 
 
 class Seen(AbstractContextManager["Seen"]):
-    """Counts digests, and remembers the first content of each. Not thread-safe; closed by `with`.
-
-    A dict took 120 bytes an event, 600 MB for a file of 1 GB. SQLite's temporary database stays in
-    memory up to the size of its cache, continues in an unnamed file, and leaves nothing behind.
-    """
+    """Counts digests, and remembers the first content of each. Not thread-safe; closed by `with`."""
 
     def __init__(self, cache_kib: int = 64 * 1024) -> None:
+        # A dict took 120 bytes an event, 600 MB for a file of 1 GB. SQLite's temporary database stays in
+        # memory up to the size of its cache, continues in an unnamed file, and leaves nothing behind.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
             f"PRAGMA cache_size = -{cache_kib}; PRAGMA journal_mode = OFF;"
@@ -123,14 +117,11 @@ def _event(
     seen: Seen,
     checkpoint: Checkpoint | None,
 ) -> Event:
-    """The event as JSON, with its own id or a made id that does not change when the event is resent.
-
-    The made id depends on the content, and on the event's number among equal events of the input. A followed
-    file may have equal lines before a rotation, so there the id depends on content and position; without
-    the position if the event has session_id and occurred_at.
-    """
+    """The event as JSON, with its own id or a made id that does not change when the event is resent."""
     try:
         if "id" not in fields:
+            # Equal events of an input differ by their number. In a followed file, earlier equal lines may be
+            # gone with a rotation: the position takes the place of the number.
             content = _ASCII.encode([fields.get(name) for name in _CONTENT])
             digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
             if checkpoint is None:

@@ -20,10 +20,7 @@ _MAX_CHARACTERS: Final = 100
 
 
 def parse_columns(options: Iterable[str]) -> dict[str, str]:
-    """The columns by field, from values FIELD=COLUMN of `--column`; "" means no column.
-
-    Raises `ConfigError`.
-    """
+    """The columns by field, from `--column FIELD=COLUMN`; "" means no column. Raises `ConfigError`."""
     columns: dict[str, str] = {}
     for option in options:
         name, separator, column = option.partition("=")
@@ -43,17 +40,15 @@ class FieldNames:
     """The fields that the names of one input mean.
 
     `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
-    is exactly the same. `ignored` has the nearest field of each ignored name.
-    `without_code` counts records without a code, by the key that is near `code`. `note` gets a message
-    about ignored names.
+    is exactly the same.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
         self._columns = columns or {}
         self._mapped = {column: field for field, column in self._columns.items() if column}
-        self.ignored: dict[str, str | None] = {}
-        self.without_code: Counter[str] = Counter()
-        self.note: Callable[[str], None] = lambda _: None
+        self.ignored: dict[str, str | None] = {}  # name: nearest field
+        self.without_code: Counter[str] = Counter()  # records, by their key near `code`
+        self.note: Callable[[str], None] = lambda _: None  # gets messages about ignored names
         self._seen: set[str | None] = set()  # fields of records
         self._any_records = False
 

@@ -66,10 +66,7 @@ class FollowedFile(Source):
         self._header = self.checkpoint.header
 
     def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each record, without end; the last one is `Rejected` if a table is unusable.
-
-        `note` gets the names of ignored columns and keys.
-        """
+        """As in `Source`, but without end; the last record is `Rejected` if a table is unusable."""
         self.names.note = lambda text: note(f"{self.name}: {text}")
         try:
             file = holder(self._path, self.checkpoint)

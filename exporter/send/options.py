@@ -39,22 +39,16 @@ def http_url(text: str, *schemes: str) -> SplitResult | None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`batch` is events per request, `max_bytes` its size before compression.
-
-    `max_wait` limits all attempts to deliver a request, `timeout` an attempt's wait for the network, both
-    in seconds. `columns` are values of `--column`.
-    """
-
     url: str = DEFAULT_URL
     token_file: Path | None = None
     ca_file: Path | None = None
-    batch: int = 500
-    max_bytes: int = 512 * 1024
+    batch: int = 500  # events per request
+    max_bytes: int = 512 * 1024  # of a request, before compression
     format: Format | None = None
-    columns: Sequence[str] = ()
+    columns: Sequence[str] = ()  # values of --column
     follow: bool = False
-    max_wait: float = 300
-    timeout: float = 30
+    max_wait: float = 300  # seconds for all attempts to deliver a request
+    timeout: float = 30  # seconds that an attempt waits for the network
     quiet: bool = False
     json: bool = False
 

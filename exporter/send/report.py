@@ -18,13 +18,7 @@ _WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code")
 
 @dataclass(slots=True)
 class Report:
-    """Counts of events; `read - skipped - acknowledged` events got no answer.
-
-    `error` is the reason why events were not delivered; `print_line` gets the first mistakes.
-    `unknown_codes` counts codes as sent. `without_code` counts events without a code by their key near
-    `code`. `ignored_fields` has the nearest field of each ignored name. `from_pipe`: standard input, which
-    cannot be read again.
-    """
+    """Counts of events; `read - skipped - acknowledged` events got no answer."""
 
     read: int = 0
     accepted: int = 0
@@ -33,11 +27,12 @@ class Report:
     skipped: int = 0
     retries: int = 0
     seconds: float = 0.0
-    error: str = ""
-    unknown_codes: Counter[str] = field(default_factory=Counter)
-    ignored_fields: dict[str, str | None] = field(default_factory=dict)
-    without_code: Counter[str] = field(default_factory=Counter)
-    from_pipe: bool = False
+    error: str = ""  # why events were not delivered
+    unknown_codes: Counter[str] = field(default_factory=Counter)  # as sent
+    ignored_fields: dict[str, str | None] = field(default_factory=dict)  # name: nearest field
+    without_code: Counter[str] = field(default_factory=Counter)  # by the key near `code`
+    from_pipe: bool = False  # standard input, which cannot be read again
+    # Gets the first mistakes.
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
@@ -75,38 +70,33 @@ class Report:
         self._print(f"{place}: skipped: {message}", self.skipped)
 
     def warn(self, warnings: Warnings) -> None:
-        """Adds the warnings of an answer."""
         for code, count in warnings.unknown_codes.items():
             remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
             self.unknown_codes[code if remembered else _OTHER_CODES] += count
         self.ignored_fields |= warnings.ignored_fields
 
     def add_names(self, source: str, names: FieldNames) -> None:
-        """Adds the names that were ignored in an input."""
         self.ignored_fields |= names.ignored
         self.without_code += names.without_code
         for line in names.without_code_lines():
             self.print_line(f"{source}: {line}")
 
     def print_unknown_codes(self) -> None:
-        """Prints the most frequent codes that no taxonomy has."""
         if self.unknown_codes:
             codes = [f"{code!r} {n:,}×" for code, n in self.unknown_codes.most_common(_MAX_PRINTED)]
             more = ", …" if len(self.unknown_codes) > _MAX_PRINTED else ""
             self.print_line(f"codes that the taxonomy does not have: {', '.join(codes)}{more}")
 
     def summary(self) -> str:
-        """The counts in a line."""
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in _COUNTS)
         return f"{counts}, {self.seconds:.1f} seconds"
 
     def as_json(self) -> str:
         """The counts, `seconds`, `delivered` and `error` as a JSON object."""
-        values: dict[str, object] = {name: getattr(self, name) for name in _COUNTS}
-        values |= {"seconds": round(self.seconds, 3), "delivered": not self.error}
-        values |= {"error": self.error or None}
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        outcome = {"seconds": round(self.seconds, 3), "delivered": not self.error}
         warnings = {name: getattr(self, name) for name in _WARNINGS}
-        return json.dumps({**values, "warnings": warnings})
+        return json.dumps({**counts, **outcome, "error": self.error or None, "warnings": warnings})
 
     def _print(self, line: str, count: int) -> None:
         if count <= _MAX_PRINTED:

@@ -21,23 +21,20 @@ reused."""
 class Checkpoint(msgspec.Struct, frozen=True):
     """The end of the last line that was read, and the file that it is in.
 
-    `follower` is random, and `number` counts the files and truncations before: together with `offset` they
-    name a line that no other machine, file or generation of the file has. `tail` is the digest of the bytes
-    before `offset`, `head` that of the first `head_size` bytes. `modified` is when the file was written,
-    `header` the lines of a table's header, which the next file may lack.
+    `follower`, `number` and `offset` name a line that no other machine, file or generation of the file has.
     """
 
-    follower: str
-    number: int
+    follower: str  # random
+    number: int  # of files and truncations before
     inode: int
     offset: int = 0
     line: int = 0
-    tail: str = ""
-    head: str = ""
+    tail: str = ""  # digest of the bytes before `offset`
+    head: str = ""  # digest of the first `head_size` bytes
     head_size: int = 0
-    modified: int = 0
+    modified: int = 0  # when the file was written, in ns
     format: Format | None = None
-    header: tuple[bytes, ...] = ()
+    header: tuple[bytes, ...] = ()  # lines of a table's header, which the next file may lack
 
     def id_of(self, content: bytes) -> str:
         """The id of the event whose line ends here; `content` is the digest of its fields."""
@@ -76,10 +73,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 def holder(log: Path, position: Checkpoint) -> BinaryIO | None:
-    """The file that has the position: the log, a rotated file, or a copy of a truncated file.
-
-    Files are recognized by their content, not by their names.
-    """
+    """The file whose content has the position: the log, a rotated file, or a copy of a truncated file."""
     if position.of_empty_file:
         return None
 

@@ -59,11 +59,7 @@ def is_stream(files: Sequence[Path]) -> bool:
 
 
 class Source:
-    """A file or standard input, which can be read once.
-
-    `columns` are those of `field_names.parse_columns`. `on_idle` is called before each wait for a pipe.
-    `checkpoint` is the position in a followed file.
-    """
+    """A file or standard input, which can be read once; `columns` are those of `parse_columns`."""
 
     def __init__(
         self, path: Path, format: Format | None = None, columns: Mapping[str, str] | None = None
@@ -73,8 +69,8 @@ class Source:
         with suppress(OSError):
             self.size = path.stat().st_size
         self.names = FieldNames(columns)
-        self.on_idle: Callable[[], None] = lambda: None
-        self.checkpoint: Checkpoint | None = None
+        self.on_idle: Callable[[], None] = lambda: None  # called before each wait for a pipe
+        self.checkpoint: Checkpoint | None = None  # in a followed file
         self._path = path
         self._format = format
         self._file: io.BufferedReader[_Input] | None = None
@@ -153,10 +149,7 @@ class _Input(io.FileIO):
 
 
 def _decompressed(file: "io.BufferedReader[_Input]", path: Path) -> tuple[Any, str]:
-    """The content of a file, and the file's name without a compression suffix.
-
-    Raises `Rejected` for formats that cannot be read, with the remedy.
-    """
+    """The content of a file, and its name without a compression suffix. Raises `Rejected` with the remedy."""
     head = file.peek(8)
     name = path.name.lower()
     if head.startswith(b"\x1f\x8b"):

@@ -67,10 +67,7 @@ def masked(url: str) -> str:
 
 
 def replicas(wait: str) -> int:
-    """How many Redis replicas a `ledger_wait` needs; 0 for the append-only file (`aof`).
-
-    Raises `ValueError`.
-    """
+    """How many Redis replicas a `ledger_wait` needs; 0 for `aof`. Raises `ValueError`."""
     match = _WAIT.fullmatch(wait)
     if match is None:
         raise ValueError("write aof, or replicas:N such as replicas:1")

@@ -41,10 +41,7 @@ def _setting(default: object, description: str, **limits: int) -> Any:
 
 
 class Settings(BaseModel):
-    """All settings. Durations are in seconds, sizes in bytes.
-
-    `exporter.settings.read` reads them, and refuses combinations that `conflicts` finds.
-    """
+    """All settings. Durations are in seconds, sizes in bytes. Combinations may be wrong: see `conflicts`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -192,10 +189,7 @@ class Settings(BaseModel):
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """For each broken rule about several settings: the settings involved, and what to do.
-
-    Messages show the value of the first.
-    """
+    """For each broken rule: the settings involved, of which the message shows the first, and what to do."""
     for name in ("ledger_password_file", "ledger_wait"):
         if settings.ledger is None and getattr(settings, name) is not None:
             yield (name, "ledger"), "needs ledger: set it to the URL of Redis or Valkey"

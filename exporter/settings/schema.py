@@ -1,7 +1,4 @@
-"""The JSON Schema of the settings in a TOML file, for editors.
-
-Rules about several settings are missing: a variable or a flag may set the other settings.
-"""
+"""The JSON Schema of the settings in a TOML file, for editors."""
 
 from typing import Any
 
@@ -11,23 +8,27 @@ from exporter.json_schema import document
 from exporter.settings.model import Settings
 
 
-class _Toml(GenerateJsonSchema):
-    """TOML has no null: a setting that is None by default is left out of a file."""
+class Untitled(GenerateJsonSchema):
+    """Omits titles, which repeat the names, and defaults of null."""
 
-    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
     def default_schema(self, schema: Any) -> JsonSchemaValue:
         if schema.get("default") is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
+
+class _Toml(Untitled):
+    """TOML has no null: a setting that is None by default is left out of a file."""
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
 
 
 def settings() -> dict[str, Any]:
-    """The schema of a settings file."""
+    # Without rules about several settings: a variable or a flag may set the other settings.
     schema = Settings.model_json_schema(schema_generator=_Toml)
     return document(
         "Settings of session-end-exporter", schema | {"description": "See docs/settings.md."}

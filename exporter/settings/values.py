@@ -1,7 +1,4 @@
-"""Types of settings: how a value is written and which values are allowed.
-
-Each error text is an instruction; `source` puts the setting and its value in front of it.
-"""
+"""Types of settings. An error text is an instruction: `source` puts setting and value in front of it."""
 
 import re
 from collections import Counter

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
 from exporter.beacons.sites import Sites, SitesLoader, hash_key, make_key
-from exporter.commands.beacon_key import beacon_key
+from exporter.commands.taxonomy import beacon_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
 

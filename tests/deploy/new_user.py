@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 
 from exporter.rule_files import RULES
-from exporter.runbooks.files import of_alert
+from exporter.runbooks import file_of_alert
 from tests.e2e.alertmanager_process import WebhookReceiver
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.programs import finished, output
@@ -169,7 +169,7 @@ def main() -> None:
         post(range(20, 25))
         person.run("systemctl stop")
         assert 0 < before == counted()
-        runbook = of_alert("SessionEndExporterLedgerDamaged").read_text(encoding="utf-8")
+        runbook = file_of_alert("SessionEndExporterLedgerDamaged").read_text(encoding="utf-8")
         restore = runbook.partition("```sh\n")[2].partition("```")[0]
         latest = '"$(ls /var/backups/session-end-exporter/ledger-*.db | tail -n 1)"'
         person.succeed(restore.replace("BACKUP", latest))

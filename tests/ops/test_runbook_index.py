@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
+from exporter import runbooks
 from exporter.ledger.contract import Family, Status
 from exporter.lookup.search import search
 from exporter.rule_files import alerts, alerts_of
-from exporter.runbooks import pages
-from exporter.runbooks.pages import QueryLinks
+from exporter.runbooks import QueryLinks
 from exporter.settings import Settings
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
@@ -84,7 +84,7 @@ def test_page_has_runbook_taxonomy_row_and_alerts(ops: Ops, system: str, code: s
     (row,) = (row for row in CODES if (row.system, row.code) == (system, code))
     html = ops.get(f"/codes/{system}/{code}").text
     text = Page(html).text
-    own, shared = pages.of_code(SHIPPED.systems[system], row, (), QueryLinks())
+    own, shared = runbooks.of_code(SHIPPED.systems[system], row, (), QueryLinks())
     for part in (own.first, own.rest, shared.first, shared.rest):
         assert part in html
     for word in (row.causes, row.fix, row.owner, row.phase, row.outcome, *row.aliases):

@@ -9,11 +9,10 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from exporter import names
+from exporter import names, runbooks
 from exporter.errors import REFUSED_REASONS, REJECTED_REASONS
 from exporter.rule_files import alerts
-from exporter.runbooks import files, pages
-from exporter.runbooks.pages import QueryLinks, Rendered, render
+from exporter.runbooks import QueryLinks, Rendered, render
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests import rule_groups
@@ -22,7 +21,7 @@ from tests.programs import output
 from tests.taxonomy.test_loader import VALID
 
 TAXONOMY = load()
-SHIPPED = files.SHIPPED
+SHIPPED = runbooks.SHIPPED
 CODES = [(system, code) for system in TAXONOMY.systems.values() for code in system.codes]
 SECTIONS = ["Meaning", "Impact", "Mitigation", "Diagnosis"]
 PAGES = sorted({*SHIPPED.rglob("*.md")} - {SHIPPED / "diagnosis.md"})
@@ -34,10 +33,10 @@ def words(text: str) -> set[str]:
 
 def test_every_code_and_alert_has_a_file() -> None:
     """No other files exist."""
-    expected = {files.of_code(system, code) for system, code in CODES}
-    expected |= {files.of_alert(alert.name) for alert in alerts()}
+    expected = {runbooks.file_of_code(system, code) for system, code in CODES}
+    expected |= {runbooks.file_of_alert(alert.name) for alert in alerts()}
     assert expected == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
-    assert list(files.warnings(TAXONOMY)) == []
+    assert list(runbooks.warnings(TAXONOMY)) == []
 
 
 def test_file_has_a_first_action_and_the_sections() -> None:
@@ -61,7 +60,7 @@ def test_links_of_the_files_exist() -> None:
 
 def test_runbook_has_more_words_than_the_notification() -> None:
     for system, code in CODES:
-        path = files.of_code(system, code)
+        path = runbooks.file_of_code(system, code)
         assert path is not None
         text = words(path.read_text().partition("## Diagnosis")[0])
         assert len(text - words(f"{code.description} {code.causes} {code.fix}")) >= 25, path
@@ -110,13 +109,13 @@ def test_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> N
 
 
 def test_runbook_of_refused_requests_has_every_reason() -> None:
-    text = files.of_alert("SessionEndExporterRequestsRefused").read_text()
+    text = runbooks.file_of_alert("SessionEndExporterRequestsRefused").read_text()
     rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
     assert sorted(", ".join(rows).split(", ")) == sorted(f"`{each}`" for each in REFUSED_REASONS)
 
 
 def test_runbook_of_rejected_events_names_reasons_that_exist() -> None:
-    text = files.of_alert("SessionEndExporterEventsRejected").read_text()
+    text = runbooks.file_of_alert("SessionEndExporterEventsRejected").read_text()
     named = re.findall(r"^\d\. `(\w+)`", text, re.MULTILINE)
     assert len(named) == 3
     assert set(named) <= set(REJECTED_REASONS)
@@ -142,11 +141,11 @@ def queries(*runbooks: Rendered) -> list[str]:
 
 
 OF_CODES = {
-    (code.system, code.code): queries(*pages.of_code(system, code, (), QueryLinks()))
+    (code.system, code.code): queries(*runbooks.of_code(system, code, (), QueryLinks()))
     for system in TAXONOMY.systems.values()
     for code in system.all_codes
 }
-OF_ALERTS = [queries(pages.of_alert(alert.name, QueryLinks())) for alert in alerts()]
+OF_ALERTS = [queries(runbooks.of_alert(alert.name, QueryLinks())) for alert in alerts()]
 DEFAULT = (SHIPPED / "default.md").read_text()
 OF_DEFAULT = queries(render(DEFAULT, (("system", "acme"), ("code", "07")), QueryLinks()))
 QUERIES = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS))
@@ -192,13 +191,13 @@ def folder(tmp_path: Path) -> Path:
 def first_of(folder: Path, code: str) -> str:
     system = load([folder]).systems["acme"]
     (row,) = (row for row in system.all_codes if row.code == code)
-    return pages.of_code(system, row, [folder], QueryLinks())[0].first
+    return runbooks.of_code(system, row, [folder], QueryLinks())[0].first
 
 
 def test_code_without_a_file_shows_the_taxonomys_texts(folder: Path) -> None:
     system = load([folder]).systems["acme"]
     code = system.codes[1]
-    own, shared = pages.of_code(system, code, [folder], QueryLinks())
+    own, shared = runbooks.of_code(system, code, [folder], QueryLinks())
     for text in (code.description, code.causes, code.fix):
         assert text in own.first + own.rest
     assert f"system=&quot;acme&quot;, code=&quot;{code.code}&quot;" in shared.rest
@@ -214,7 +213,7 @@ def test_operators_file_overrides_the_shipped_file(folder: Path) -> None:
 def test_check_warns_about_a_file_without_a_code(folder: Path) -> None:
     misspelled = folder / "runbooks" / "acme" / "99.md"
     misspelled.write_text("Never shown.\n")
-    assert list(files.warnings(load([folder]), [folder])) == [
+    assert list(runbooks.warnings(load([folder]), [folder])) == [
         f"{misspelled}: no code has this runbook; the name is runbooks/<system>/<code>.md"
     ]
 
@@ -223,7 +222,7 @@ def test_check_warns_about_a_shipped_code_without_a_file() -> None:
     known = TAXONOMY.systems["streampixel"]
     new = replace(known.codes[-1], code="4008", name="New")
     grown = replace(known, codes=(*known.codes, new))
-    assert list(files.warnings(Taxonomy({"streampixel": grown}))) == [
+    assert list(runbooks.warnings(Taxonomy({"streampixel": grown}))) == [
         "streampixel 4008 has no runbook; write runbooks/streampixel/4008.md in a folder of the "
         "setting taxonomy"
     ]
@@ -236,4 +235,4 @@ def test_code_of_an_overlay_needs_no_file(tmp_path: Path) -> None:
         "  - {code: '4999', name: Test Code, phase: stream, category: application, outcome: failure,\n"
         "     owner: application, severity: ticket, description: A test., causes: A test., fix: None.}\n"
     )
-    assert list(files.warnings(load([tmp_path]), [tmp_path])) == []
+    assert list(runbooks.warnings(load([tmp_path]), [tmp_path])) == []

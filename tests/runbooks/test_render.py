@@ -3,7 +3,7 @@
 from html import escape
 from urllib.parse import parse_qs, urlsplit
 
-from exporter.runbooks.pages import QueryLinks, Values, render
+from exporter.runbooks import QueryLinks, Values, render
 
 EVIL = '<script>alert(1)</script> [x](javascript:alert(1)) **b** `c` "q" & ![i](//e) {system}'
 PAGE = """{fix}

@@ -1,4 +1,4 @@
-"""Runbook pages: Markdown files as HTML. Files are read at each view: an edit is visible at once."""
+"""Runbooks of codes and alerts: Markdown files, and their HTML."""
 
 import json
 import re
@@ -17,15 +17,62 @@ from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from exporter.lookup.facts import OWNERS
-from exporter.runbooks import files
-from exporter.taxonomy.model import Code, System
+from exporter.names import UNKNOWN
+from exporter.shipped import shipped
+from exporter.taxonomy.model import Code, System, Taxonomy
 
+SHIPPED: Final = shipped("rules/runbooks")
+"""The folder of the shipped files."""
 _QUERY: Final = "promql"
 """The language of fenced blocks with a query."""
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 Values = tuple[tuple[str, str], ...]
 """Pairs of a placeholder's name and its value."""
+
+
+def file_of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | None:
+    """The file of a code, if it has one.
+
+    `folders` are the operator's taxonomy folders. Their `runbooks/<system>/<code>.md` override the
+    shipped files, the last folder first. Codes with the same name share the file of the first code.
+    """
+    first = next((row.code for row in system.codes if row.name == code.name), code.code)
+    for folder in (*(path / "runbooks" for path in reversed(folders)), SHIPPED):
+        for name in (code.code, first):
+            path = folder / system.system / f"{name}.md"
+            if path.is_file():
+                return path
+    return SHIPPED / "unknown.md" if code.code == UNKNOWN else None
+
+
+def file_of_alert(name: str) -> Path:
+    """The file of an alert of the shipped rules."""
+    return SHIPPED / "alerts" / f"{name}.md"
+
+
+def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
+    """Warnings about codes of shipped systems without a file, and about files in `folders` without a code."""
+    for system in taxonomy.systems.values():
+        if not (SHIPPED / system.system).is_dir():
+            continue
+        for code in system.codes:
+            # A code that an overlay adds needs no file: its page shows the taxonomy's texts.
+            if file_of_code(system, code, folders) is None and not code.changed_by:
+                yield (
+                    f"{system.system} {code.code} has no runbook; write "
+                    f"runbooks/{system.system}/{code.code}.md in a folder of the setting taxonomy"
+                )
+    names = {
+        f"{system.system}/{code.code}.md"
+        for system in taxonomy.systems.values()
+        for code in system.all_codes
+    }
+    for folder in folders:
+        runbooks = folder / "runbooks"
+        for path in sorted(runbooks.rglob("*.md")):
+            if str(path.relative_to(runbooks)) not in names:
+                yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +110,8 @@ def of_code(
     system: System, code: Code, folders: Sequence[Path], links: QueryLinks
 ) -> tuple[Rendered, Rendered]:
     """The code's own runbook, and the diagnosis that is common to all codes."""
-    own = files.of_code(system, code, folders) or files.SHIPPED / "default.md"
-    shared = files.SHIPPED / "diagnosis.md"
+    own = file_of_code(system, code, folders) or SHIPPED / "default.md"
+    shared = SHIPPED / "diagnosis.md"
     return (
         render(_read(own), values(code), links),
         render(_read(shared), values(code), links, "shared-query"),
@@ -72,7 +119,7 @@ def of_code(
 
 
 def of_alert(name: str, links: QueryLinks) -> Rendered:
-    return render(_read(files.of_alert(name)), (), links)
+    return render(_read(file_of_alert(name)), (), links)
 
 
 def values(code: Code) -> Values:
@@ -137,4 +184,5 @@ def _fence(
 
 
 def _read(path: Path) -> str:
+    # At each view: an edit of a file is visible at once.
     return path.read_text(encoding="utf-8", errors="replace")

@@ -1,1 +1,0 @@
-"""Runbooks: Markdown files in rules/runbooks, rendered as HTML."""
