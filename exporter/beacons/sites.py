@@ -85,7 +85,6 @@ class SitesLoader:
 
     @classmethod
     def of(cls, settings: Settings, taxonomy: Taxonomy) -> "SitesLoader":
-        """A loader with the systems, labels and limit of the settings."""
         limit = Limit(settings.beacon_rate, settings.beacon_burst)
         return cls(tuple(taxonomy.systems), settings.labels, limit)
 
@@ -212,11 +211,9 @@ def schema() -> json_schema.Schema:
             "SHA-256 hashes of the keys.",
             uniqueItems=True,
         ),
-        "rate": {
-            "description": "Events per second; replaces the setting beacon_rate.",
-            "type": "number",
-            "minimum": _LEAST_RATE,
-        },
+        "rate": json_schema.number(
+            "Events per second; replaces the setting beacon_rate.", minimum=_LEAST_RATE
+        ),
         "burst": {
             "description": "Events at once; replaces the setting beacon_burst.",
             "type": "integer",

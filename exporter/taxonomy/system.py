@@ -131,10 +131,7 @@ def _code(
     if normalize(name) == UNKNOWN:
         row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
     if code and not CODE.fullmatch(code):
-        row.wrong(
-            "code",
-            f"code {code!r} can't be part of a path; {CODE_RULE}",
-        )
+        row.wrong("code", f"code {code!r} can't be part of a path; {CODE_RULE}")
     return read_code if code else None
 
 
