@@ -15,8 +15,6 @@ SET_OPERATORS: Final = frozenset(("and", "or", "unless"))
 
 
 class Unsupported(Exception):
-    """The expression has a part that is not supported."""
-
     def __init__(self, part: str, supported: Iterable[str] = ()) -> None:
         names = ", ".join(sorted(supported))
         super().__init__(f"{part} is not supported" + (f"; supported: {names}" if names else ""))

@@ -159,12 +159,9 @@ class Run:
         return result
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
-        if index in dependencies.reads[index]:
-
-            def reads_itself(selector: Selector) -> bool:
-                return index in dependencies.writers(selector)
-
-            return recursive_result(rule, index, times, self._store, self._step, reads_itself)
+        own = {part for part in selectors(rule.tree) if index in dependencies.writers(part)}
+        if own:
+            return recursive_result(rule, index, times, self._store, self._step, own)
         outcome = result(rule, Evaluation(self._store, times, self._step, index))
         self._store.add(outcome.samples, index)
         return outcome
