@@ -186,11 +186,9 @@ def _ends() -> Panel:
 
 
 def _durations() -> Panel:
-    """By outcome: a histogram for each code would be a thousand series.
-
-    Replicas of one ledger count once. The histogram has no label `ledger`; the counters of the same
-    exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
-    """
+    """By outcome: a histogram for each code would be a thousand series."""
+    # Replicas of one ledger count once. The histogram has no label `ledger`; the counters of the same
+    # exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
     keys = f"{names.SYSTEM}, {names.OUTCOME}"
     of_instance = f"group by ({queries.INSTANCE_KEYS}, {names.LEDGER}) ({names.RULE_SUM})"
     ledger = f"topk by ({queries.INSTANCE_KEYS}) (1, {of_instance})"

@@ -136,12 +136,10 @@ def _by_outcome() -> Panel:
 
 
 def _by_category() -> Panel:
-    """Categories by their titles in the taxonomy, without "Errors" and a list of codes.
-
-    Titles of the last hour are used, because the exporter may be down. Without a title, the name is shown.
-    """
+    """Categories by their titles in the taxonomy, without "Errors" and a list of codes, or by their names."""
     failures = queries.with_info(COUNT, [names.CATEGORY], queries.FAILURE)
     counts = f"{total(f'{names.SYSTEM}, {names.CATEGORY}', failures)} > 0.5"
+    # The exporter may be down.
     known = f"last_over_time({names.SESSION_END_CATEGORY_INFO}[1h])"
     on = f"{names.SYSTEM}, {names.CATEGORY}"
     titled = f"({counts}) * on ({on}) group_left ({names.TITLE}) topk by ({on}) (1, {known})"
@@ -159,12 +157,10 @@ def _by_category() -> Panel:
 
 
 def _by_phase() -> Panel:
-    """A query per phase, which keeps the order of the phases.
-
-    An event may name another phase than the phase of its code, so the queries read the counters.
-    """
+    """A query per phase, which keeps the order of the phases."""
 
     def failures(phase: str) -> Query:
+        # Reads the counters: an event may name another phase than the phase of its code.
         matchers = (SYSTEMS, queries.FAILURE, f'{names.PHASE}="{phase}"')
         expr = queries.counted("increase", names.SESSION_ENDS, matchers, "1h", names.PHASE)
         # Grafana draws an edge even at 0.

@@ -89,10 +89,8 @@ def number(
     empty: str = NOTHING,
     **field: Any,
 ) -> Panel:
-    """Large numbers; with `names_only` the series' names instead of their values.
-
-    Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
-    """
+    """Large numbers; with `names_only` the series' names instead of their values."""
+    # Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
     options = {
         "graphMode": "none",
         "textMode": "name" if names_only else "auto",

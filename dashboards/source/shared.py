@@ -84,11 +84,9 @@ def alert_list(matcher: str) -> Panel:
 
 
 def _alerts(matcher: str) -> str:
-    """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`.
-
-    ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
-    time after 10 minutes without it, at most a day ago.
-    """
+    """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`."""
+    # ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
+    # time after 10 minutes without it, at most a day ago.
     firing = selector(queries.ALERTS, queries.FIRING, queries.SHIPPED, matcher)
     began = f"timestamp({firing}) unless last_over_time({firing}[10m] offset 1m)"
     day = f"{firing} * 0 + (time() - 86400)"

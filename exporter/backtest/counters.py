@@ -211,7 +211,6 @@ class Ends:
 def _without_outliers(
     bins: NDArray[np.int64], ends: NDArray[np.int64], events: EventCounts
 ) -> tuple[int, int]:
-    """The range of `bins` without outliers."""
     gaps = np.flatnonzero(np.diff(bins) * STEP > _MEMORY) + 1
     edges = [0, *gaps.tolist(), len(bins)]
     allowed = _OUTLIERS * int(ends.sum())

@@ -33,10 +33,7 @@ INHIBITED: Final = ("elevated", "new")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Sent at `at`, Unix seconds, about the alerts with the labels `alerts`.
-
-    Resolved notifications are not included.
-    """
+    """Sent at `at`, Unix seconds, about firing alerts with the labels `alerts`; not about resolved alerts."""
 
     at: float
     severity: str

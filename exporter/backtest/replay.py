@@ -55,12 +55,10 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
 
 
 def reads_unknown_codes(rule: Rule) -> bool:
-    """Whether a rule reads the number of unknown codes."""
     return _reads(rule, UNKNOWN_CODE_EVENTS)
 
 
 def reads_label_counts(groups: Sequence[Group]) -> bool:
-    """Whether a rule reads the counts by configured label."""
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
 
 

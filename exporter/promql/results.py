@@ -79,10 +79,8 @@ def _alert_series(rule: Rule, results: Samples, failed: Flags) -> Vector:
 
 
 def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
-    """(instants,): since when an alert is active, and whether it fires.
-
-    Applies `for` and `keep_firing_for` as `AlertingRule.Eval` of Prometheus' rules/alerting.go.
-    """
+    """(instants,): since when an alert is active, and whether it fires."""
+    # Applies `for` and `keep_firing_for` as `AlertingRule.Eval` of Prometheus' rules/alerting.go.
     active = np.full(len(times), _INACTIVE, np.int64)
     firing = np.zeros(len(times), np.bool_)
     since: int | None = None

@@ -17,10 +17,7 @@ from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, which fires from `start` to before `end`, Unix seconds.
-
-    `end` is None if the alert fires at the last evaluation.
-    """
+    """Fires from `start` to before `end`, Unix seconds; `end` is None if it fires at the last evaluation."""
 
     rule: Rule
     labels: dict[str, str]
@@ -82,10 +79,7 @@ class Dependencies:
                     yield index
 
     def _order(self) -> list[int]:
-        """The order of evaluation, with each rule's inputs just before it: few results are in memory at once.
-
-        Starts at the rules that no other rule reads.
-        """
+        """The order of evaluation: each rule's inputs just before it, so that few results are in memory."""
         order: list[int] = []
 
         def visit(index: int, path: tuple[int, ...]) -> None:
@@ -97,6 +91,7 @@ class Dependencies:
                 order.append(index)
 
         read: set[int] = set().union(*self.reads)
+        # Starts at the rules that no other rule reads.
         for index in sorted(range(len(self._rules)), key=lambda index: index in read):
             visit(index, ())
         return order

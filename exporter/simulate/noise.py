@@ -57,13 +57,11 @@ def counts(
 def _scale_minutes(
     means: Floats, step: float, traffic: Traffic, random: np.random.Generator
 ) -> None:
-    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code.
-
-    Before, each period of `traffic.swings` is multiplied by a log-normal factor of mean 1.
-    """
+    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code."""
     index = _period(len(means), step, _MINUTE)
     minutes = int(index[-1]) + 1
     if traffic.swings:
+        # A log-normal factor of mean 1 for each period.
         swing = _period(len(means), step, _SWING)
         spread = math.sqrt(math.log1p(traffic.swings**2))
         factors = random.lognormal(-(spread**2) / 2, spread, int(swing[-1]) + 1)

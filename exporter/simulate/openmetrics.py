@@ -43,11 +43,9 @@ def openmetrics(
 
 
 def daily(histories: Sequence[History]) -> Iterator[tuple[str, Iterator[str]]]:
-    """The date (2026-01-05) and the text of each UTC day of the histories.
-
-    promtool reads its whole input again for every two hours in it: a month takes 2 minutes in daily files,
-    and three days in a single file take 23 s.
-    """
+    """The date (2026-01-05) and the text of each UTC day of the histories."""
+    # promtool reads its whole input again for every two hours in it: a month takes 2 minutes in daily files,
+    # and three days in a single file take 23 s.
     first = min(history.start for history in histories)
     last = max(history.end for history in histories)
     for day in range(int(first // DAY), int(last // DAY) + 1):
