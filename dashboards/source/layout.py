@@ -12,8 +12,6 @@ Dashboard = dict[str, Any]
 COLUMNS: Final = 24
 TAG: Final = "session-ends"
 MARK: Final = "DO NOT EDIT: written by `make dashboards`."
-
-
 LINKS: Final = [
     {
         "title": "Session ends",
@@ -32,7 +30,6 @@ LINKS: Final = [
         "targetBlank": True,
     },
 ]
-"""Links to the other dashboards, and to the runbooks of all codes."""
 
 
 class Strip(NamedTuple):
