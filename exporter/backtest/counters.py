@@ -69,13 +69,12 @@ class Counters:
         ]
         repeats = np.zeros((1, len(self.codes))) if self.repeats is None else self.repeats
         result = [
-            self._samples(names.SESSION_ENDS, ends, self.totals.T.astype(np.float64)),
-            self._samples(names.SESSION_END_REPEATS, short, repeats.T.astype(np.float64)),
+            self._samples(names.SESSION_ENDS, ends, self.totals.T),
+            self._samples(names.SESSION_END_REPEATS, short, repeats.T),
         ]
         for (label, value), totals in self.by_label.items():
             rows = [{**row, names.LABEL: label, names.VALUE: value} for row in short]
-            values = totals.T.astype(np.float64)
-            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, values))
+            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, totals.T))
         for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
             samples = [
                 sample
@@ -98,23 +97,20 @@ class Counters:
         for counters in all_counters:
             same = rows + round((self.start - counters.start) / self.step)
             accepted += counters.totals.sum(axis=1)[same.clip(0, len(counters.totals) - 1)]
-        unknown = self.totals[:, self.codes.index(UNKNOWN)]
+        unknown, system = self.totals[:, self.codes.index(UNKNOWN)], {names.SYSTEM: self.system}
         return [
-            self._samples(metric, [labels_of], totals[np.newaxis].astype(np.float64))
-            for metric, labels_of, totals in (
-                (names.UNKNOWN_CODE_EVENTS, {names.SYSTEM: self.system}, unknown),
-                (names.ACCEPTED_EVENTS, {}, accepted),
-            )
+            self._samples(names.UNKNOWN_CODE_EVENTS, [system], unknown[np.newaxis]),
+            self._samples(names.ACCEPTED_EVENTS, [{}], accepted[np.newaxis]),
         ]
 
-    def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats) -> Samples:
+    def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats | Totals) -> Samples:
         """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""
         times = self.start + np.arange(len(self.totals)) * float(self.step)
         shape = len(rows), len(times)
         return Samples.of(
             np.round(times * 1000).astype(np.int64),
             [labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows],
-            np.broadcast_to(values, shape),
+            np.broadcast_to(values.astype(np.float64), shape),
             np.broadcast_to(self.present, shape),
         )
 
