@@ -9,7 +9,6 @@ from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector,
 from dashboards.source.shared import alert_list, by_value, data_state, place_list
 from exporter import names
 
-NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
 NO_STATS: Final = (
     "No data: the system of this code has no live stats, or live_stats_projects is empty."
 )
@@ -145,7 +144,7 @@ def _against_threshold(window: str) -> Panel:
         Query(threshold, "{{cluster}} {{system}} threshold"),
         Query(queries.expected(window), "{{cluster}} {{system}} expected"),
         decimals=0,
-        empty=NO_THRESHOLD,
+        empty="No data: the code has no baseline yet, or see the panel Data.",
         overrides=[
             *OUTCOME_COLORS,
             style.by_query("D", style.dashed(style.WARNING)),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
+from exporter.timestamps import rfc3339
 
 Totals = NDArray[np.int64]
 STEP: Final = 30
@@ -194,8 +194,7 @@ class Ends:
 
     def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
         first, last = (
-            datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
-            for number in (bins[0], bins[-1])
+            rfc3339(float(number * STEP)).partition("T")[0] for number in (bins[0], bins[-1])
         )
         days = _MOST_BINS * STEP // 86400
         return ConfigError(
