@@ -106,11 +106,8 @@ class SitesLoader:
                     lines[site.name] = line
                 for key in _keys(entry):
                     if key in sites:
-                        entry.wrong(
-                            "keys",
-                            f"a key in {entry.what} is written twice, first for site "
-                            f"{sites[key].name!r}",
-                        )
+                        other = f"first for site {sites[key].name!r}"
+                        entry.wrong("keys", f"a key in {entry.what} is written twice, {other}")
                     sites[key] = site
         if mistakes:
             raise ConfigError(*mistakes)
@@ -144,11 +141,8 @@ class SitesLoader:
         for name in labels.names():
             if name not in self.labels:
                 configured = ", ".join(self.labels) or "none so far"
-                labels.wrong(
-                    name,
-                    f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
-                    f"{configured}",
-                )
+                rule = f"is not configured; the setting `labels` has {configured}"
+                labels.wrong(name, f"label {name!r} in {entry.what} {rule}")
             allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
         # Any other value is counted as `other`, and a label that is not sent as empty.
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())

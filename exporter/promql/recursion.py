@@ -35,12 +35,10 @@ def recursive_result(
     step: int,
     own: Set[Selector],
 ) -> Result:
-    """The rule's result; its samples are in `store` afterwards. `own` are selectors of its own results.
-
-    Assumes that the result before a span of instants continues, and evaluates the span. Results are final
-    until the first instant, inclusive, whose result differs from the assumption; the next span begins after
-    it. So a span needs an evaluation per change of its results, not per instant.
-    """
+    """The rule's result; its samples are in `store` afterwards. `own` are selectors of its own results."""
+    # Assumes that the result before a span of instants continues, and evaluates the span. Results are final
+    # until the first instant, inclusive, whose result differs from the assumption; the next span begins after
+    # it. So a span needs an evaluation per change of its results, not per instant.
     once = Evaluation(store, times, step, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, own))
     reach = _reach(rule.tree)

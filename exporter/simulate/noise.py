@@ -35,16 +35,13 @@ def counts(
     failures: Sequence[int],
     random: np.random.Generator,
 ) -> tuple[Counts, Counts]:
-    """(bins, codes): random counts whose expectation is `means`, and the retries among them.
-
-    Overwrites `means`. `failures` are the columns with bursts of retries: only users whose session failed
-    retry.
-    """
+    """(bins, codes): random counts with the means `means`, which is overwritten, and the retries in them."""
     _scale_minutes(means, step, traffic, random)
     size = BURST_SIZE * traffic.burst_scale
     ends = np.zeros(means.shape, dtype=np.int64)
     repeats = np.zeros_like(ends)
     for column in np.flatnonzero(means.any(axis=0)):
+        # Only users whose session failed retry.
         if size > 0 and column in failures:
             # Reduced, so that first attempts and retries together keep the mean.
             ends[:, column] = random.poisson(means[:, column] / (1.0 + BURST_CHANCE * size))
