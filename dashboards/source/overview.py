@@ -139,7 +139,7 @@ def _by_category() -> Panel:
     """Categories by their titles in the taxonomy, without "Errors" and a list of codes, or by their names."""
     failures = queries.with_info(COUNT, [names.CATEGORY], queries.FAILURE)
     counts = f"{total(f'{names.SYSTEM}, {names.CATEGORY}', failures)} > 0.5"
-    # The exporter may be down.
+    # Titles of the last hour: the exporter may be down.
     known = f"last_over_time({names.SESSION_END_CATEGORY_INFO}[1h])"
     on = f"{names.SYSTEM}, {names.CATEGORY}"
     titled = f"({counts}) * on ({on}) group_left ({names.TITLE}) topk by ({on}) (1, {known})"

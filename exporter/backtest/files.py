@@ -69,7 +69,7 @@ class EventReader:
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
+        """Counts events; calls `progress` every `_CHUNK`. Raises `ConfigError` for times too far apart."""
         records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)

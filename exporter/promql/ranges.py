@@ -121,7 +121,7 @@ def quantile_over_time(windows: Windows, quantile: float) -> Floats:
 
 
 def _quantiles(values: Floats, low: Indexes, high: Indexes, quantile: float) -> Floats:
-    """Interpolated quantiles of `values[low[i]:high[i]]`; `low` and `high` ascend, NaN is smallest."""
+    """Quantiles of `values[low[i]:high[i]]` as in Prometheus; `low` and `high` ascend, NaN is smallest."""
     if not len(values):
         return np.full(len(low), np.nan)
     order = np.lexsort((values, ~np.isnan(values)))

@@ -75,7 +75,7 @@ def means(
     successes: Sequence[int],
     random: np.random.Generator,
 ) -> Floats:
-    """(times, codes): the mean count of each bin of `step` seconds around `times`, with drifting shares."""
+    """(times, codes): the mean count of each bin of `step` seconds at `times`; `shares`, (codes,), drift."""
     total = traffic.ends_per_hour * step / HOUR * load(times, traffic, profile)
     drifted = shares * np.exp(_random_walks(times, len(shares), random))
     drifted[:, successes] = 0.0
