@@ -37,51 +37,38 @@ def mapping(required: Sequence[str], optional: Sequence[str], values: Mapping[st
 
 def items(item: Schema, description: str, **limits: object) -> Schema:
     """A list that is not empty."""
-    return {
-        "description": description,
-        "type": "array",
-        "items": item,
-        "minItems": 1,
-        **limits,
-    }
+    return {"description": description, "type": "array", "items": item, "minItems": 1, **limits}
 
 
 def one_of(values: Sequence[str], description: str) -> Schema:
     return {"description": description, "enum": [str(value) for value in values]}
 
 
+def number(description: str, **limits: object) -> Schema:
+    return {"description": description, "type": "number", **limits}
+
+
 def name(pattern: str, rule: str, description: str, **more: object) -> Schema:
     """A text that matches a regular expression as a whole; `rule` is the message that some editors show."""
-    return {
-        "description": description,
-        "type": "string",
-        "pattern": f"^(?:{pattern})$",
-        "patternErrorMessage": rule,
-        **more,
-    }
+    return _matching(f"^(?:{pattern})$", rule, description, **more)
 
 
 def line(description: str, *, longest: int, **more: object) -> Schema:
     """A printable text of one line that is not empty."""
     character = rf"[^\n{_UNPRINTABLE}]"
-    return {
-        "description": description,
-        "type": "string",
-        # A block scalar of YAML ends with a newline.
-        "pattern": rf"^{character}*[^\s{_UNPRINTABLE}]{character}*\n*$",
-        "patternErrorMessage": "write one line, without invisible characters",
-        "maxLength": longest,
-        **more,
-    }
+    # A block scalar of YAML ends with a newline.
+    pattern = rf"^{character}*[^\s{_UNPRINTABLE}]{character}*\n*$"
+    rule = "write one line, without invisible characters"
+    return _matching(pattern, rule, description, maxLength=longest, **more)
 
 
 def text(description: str, **more: object) -> Schema:
     """A printable text that is not empty."""
     character = rf"[^{_UNPRINTABLE}]"
-    return {
-        "description": description,
-        "type": "string",
-        "pattern": rf"^{character}*[^\s{_UNPRINTABLE}]{character}*$",
-        "patternErrorMessage": "write a text, without invisible characters",
-        **more,
-    }
+    pattern = rf"^{character}*[^\s{_UNPRINTABLE}]{character}*$"
+    return _matching(pattern, "write a text, without invisible characters", description, **more)
+
+
+def _matching(pattern: str, rule: str, description: str, **more: object) -> Schema:
+    texts = {"description": description, "type": "string", "pattern": pattern}
+    return {**texts, "patternErrorMessage": rule, **more}

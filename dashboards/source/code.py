@@ -9,7 +9,6 @@ from dashboards.source.queries import KEYS, SYSTEMS, THIS_CODE, Query, selector,
 from dashboards.source.shared import alert_list, by_value, data_state, place_list
 from exporter import names
 
-NO_THRESHOLD: Final = "No data: the code has no baseline yet, or see the panel Data."
 NO_STATS: Final = (
     "No data: the system of this code has no live stats, or live_stats_projects is empty."
 )
@@ -145,7 +144,7 @@ def _against_threshold(window: str) -> Panel:
         Query(threshold, "{{cluster}} {{system}} threshold"),
         Query(queries.expected(window), "{{cluster}} {{system}} expected"),
         decimals=0,
-        empty=NO_THRESHOLD,
+        empty="No data: the code has no baseline yet, or see the panel Data.",
         overrides=[
             *OUTCOME_COLORS,
             style.by_query("D", style.dashed(style.WARNING)),
@@ -186,11 +185,9 @@ def _ends() -> Panel:
 
 
 def _durations() -> Panel:
-    """By outcome: a histogram for each code would be a thousand series.
-
-    Replicas of one ledger count once. The histogram has no label `ledger`; the counters of the same
-    exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
-    """
+    """By outcome: a histogram for each code would be a thousand series."""
+    # Replicas of one ledger count once. The histogram has no label `ledger`; the counters of the same
+    # exporter have it. `topk` selects one while an exporter replaces a damaged ledger.
     keys = f"{names.SYSTEM}, {names.OUTCOME}"
     of_instance = f"group by ({queries.INSTANCE_KEYS}, {names.LEDGER}) ({names.RULE_SUM})"
     ledger = f"topk by ({queries.INSTANCE_KEYS}) (1, {of_instance})"

@@ -12,8 +12,6 @@ Dashboard = dict[str, Any]
 COLUMNS: Final = 24
 TAG: Final = "session-ends"
 MARK: Final = "DO NOT EDIT: written by `make dashboards`."
-
-
 LINKS: Final = [
     {
         "title": "Session ends",
@@ -32,14 +30,10 @@ LINKS: Final = [
         "targetBlank": True,
     },
 ]
-"""Links to the other dashboards, and to the runbooks of all codes."""
 
 
 class Strip(NamedTuple):
-    """Panels side by side, of equal width unless `widths` has their columns.
-
-    `height` is in units of 38 pixels.
-    """
+    """Panels side by side, of equal width or of `widths` columns; `height` is in units of 38 pixels."""
 
     height: int
     panels: Sequence[Panel]
@@ -134,10 +128,8 @@ def _alerts(matchers: Sequence[str]) -> dict[str, object]:
 
 
 def _builds() -> dict[str, object]:
-    """Marks each build event at its time, which is the value of the series, in milliseconds.
-
-    The comparison leaves out an event before the time range: its series remains.
-    """
+    """Marks each build event at its time, which is the value of the series, in milliseconds."""
+    # The comparison below leaves out an event before the time range: its series remains.
     builds = selector(names.PLATFORM_LAST_BUILD, SYSTEMS, f'{names.EVENT}!="webhook.test"')
     return {
         "name": "Builds",

@@ -5,15 +5,7 @@ from typing import Final
 from dashboards.source import panels, queries, style
 from dashboards.source.layout import Dashboard, Strip, build
 from dashboards.source.panels import Panel
-from dashboards.source.queries import (
-    FAILURE,
-    KEYS,
-    SYSTEMS,
-    SYSTEMS_OR_NONE,
-    Query,
-    selector,
-    total,
-)
+from dashboards.source.queries import KEYS, SYSTEMS, SYSTEMS_OR_NONE, Query, selector, total
 from dashboards.source.shared import alert_list, data_state, place_list
 from dashboards.source.slo import MET_OR_MISSED, budget_remaining, failures_by_owner
 from dashboards.source.variables import OF_CODE, system
@@ -49,7 +41,7 @@ def dashboard() -> Dashboard:
         Strip(4, [_success_ratio(), budget_remaining(), *_counts()], (6, 5, 3, 4, 4, 2)),
         Strip(6, [_by_outcome(), alert_list(SYSTEMS_OR_NONE)]),
     )
-    places = place_list("Failures by label value (1h)", "Failures", f"{SYSTEMS}, {FAILURE}")
+    places = place_list("Failures by label value (1h)", "Failures", f"{SYSTEMS}, {queries.FAILURE}")
     breakdown = [_by_category(), _by_phase(), failures_by_owner("1h", COUNT), places]
     return build(
         "session-ends",
@@ -144,12 +136,10 @@ def _by_outcome() -> Panel:
 
 
 def _by_category() -> Panel:
-    """Categories by their titles in the taxonomy, without "Errors" and a list of codes.
-
-    Titles of the last hour are used, because the exporter may be down. Without a title, the name is shown.
-    """
-    failures = queries.with_info(COUNT, [names.CATEGORY], FAILURE)
+    """Categories by their titles in the taxonomy, without "Errors" and a list of codes, or by their names."""
+    failures = queries.with_info(COUNT, [names.CATEGORY], queries.FAILURE)
     counts = f"{total(f'{names.SYSTEM}, {names.CATEGORY}', failures)} > 0.5"
+    # Titles of the last hour: the exporter may be down.
     known = f"last_over_time({names.SESSION_END_CATEGORY_INFO}[1h])"
     on = f"{names.SYSTEM}, {names.CATEGORY}"
     titled = f"({counts}) * on ({on}) group_left ({names.TITLE}) topk by ({on}) (1, {known})"
@@ -167,13 +157,11 @@ def _by_category() -> Panel:
 
 
 def _by_phase() -> Panel:
-    """A query per phase, which keeps the order of the phases.
-
-    An event may name another phase than the phase of its code, so the queries read the counters.
-    """
+    """A query per phase, which keeps the order of the phases."""
 
     def failures(phase: str) -> Query:
-        matchers = (SYSTEMS, FAILURE, f'{names.PHASE}="{phase}"')
+        # Reads the counters: an event may name another phase than the phase of its code.
+        matchers = (SYSTEMS, queries.FAILURE, f'{names.PHASE}="{phase}"')
         expr = queries.counted("increase", names.SESSION_ENDS, matchers, "1h", names.PHASE)
         # Grafana draws an edge even at 0.
         return Query(f"{expr} > 0.5", style.title(phase), instant=True)

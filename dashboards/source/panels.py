@@ -1,7 +1,4 @@
-"""Panels by kind: graph, number, bars, table, states.
-
-`field` has the options that all kinds of panels share, see `_panel`.
-"""
+"""Panels by kind: graph, number, bars, table, states. `field` has the options of all kinds, see `_panel`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -51,12 +48,10 @@ def graph(
     colors: str = "palette-classic",
     **field: Any,
 ) -> Panel:
-    """Series over time. `line_at` draws a threshold; the axis begins at `low` and reaches `soft` at least.
-
-    `by_maximum` is for many series: a legend at the right, the largest maximum first.
-    """
+    """Series over time. `line_at` draws a threshold; the axis begins at `low` and reaches `soft` at least."""
     legend: dict[str, object] = {"displayMode": "list", "placement": "bottom", "calcs": [*calcs]}
     if by_maximum:
+        # For many series: the largest maximum first.
         legend = {"displayMode": "table", "placement": "right", "calcs": ["max"]}
         legend |= {"sortBy": "Max", "sortDesc": True}
     options = {
@@ -89,10 +84,8 @@ def number(
     empty: str = NOTHING,
     **field: Any,
 ) -> Panel:
-    """Large numbers; with `names_only` the series' names instead of their values.
-
-    Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
-    """
+    """Large numbers; with `names_only` the series' names instead of their values."""
+    # Grafana makes `empty` as large as a number, so it is short; the panel Data says why there is none.
     options = {
         "graphMode": "none",
         "textMode": "name" if names_only else "auto",

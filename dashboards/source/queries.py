@@ -174,7 +174,6 @@ def worst_of_threshold() -> str:
 
 
 OBJECTIVE: Final = f"max by ({names.SYSTEM}) ({selector(names.RULE_OBJECTIVE, SYSTEMS)})"
-"""The objective of each system."""
 ALLOWED: Final = f"{ON_SYSTEM} (1 - {OBJECTIVE})"
 """The failure ratio that the system's objective allows, as the right side of an operator."""
 
@@ -195,4 +194,3 @@ PERIOD_FAILURE_RATIO: Final = (
     f"({over_period('5m', FAILURE)} / ({over_period('5m', NO_NEUTRAL)} > 0))"
 )
 BUDGET_LEFT: Final = f"1 - {PERIOD_FAILURE_RATIO} / {ALLOWED}"
-"""The part of the error budget that is left, per system."""

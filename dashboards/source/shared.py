@@ -2,17 +2,8 @@
 
 from typing import Final
 
-from dashboards.source import queries, style
-from dashboards.source.panels import (
-    Columns,
-    Panel,
-    graph,
-    number,
-    percent,
-    repeated,
-    table,
-    transformation,
-)
+from dashboards.source import panels, queries, style
+from dashboards.source.panels import Columns, Panel, transformation
 from dashboards.source.queries import CLUSTER, SYSTEMS, Query, legend, selector, total, with_label
 from dashboards.source.variables import TO_CODE, cell, to_runbook
 from exporter import names
@@ -36,7 +27,7 @@ def data_state(states: int = len(STATES)) -> Panel:
     expr = "\nor on () ".join([*missing, f"vector({len(STATES)})"])
     color = dict.fromkeys(STATES, "orange") | {"Complete": "text"}
     shown = {str(i): {"text": text, "color": color[text]} for i, text in enumerate(STATES, start=1)}
-    panel = number(
+    panel = panels.number(
         "Data",
         "Why other panels may be empty. No exporter: Prometheus scrapes none. No rules: Prometheus has not "
         "loaded rules/*.yml, or has not evaluated them yet. No traffic: no session ended in the last hour.",
@@ -80,7 +71,7 @@ ALERT_COLUMNS: Final[Columns] = {
 
 
 def alert_list(matcher: str) -> Panel:
-    return table(
+    return panels.table(
         "Alert list",
         "Firing alerts, pages first. Pages notify on-call; tickets wait for office hours. An alert links "
         "to its runbook and to the dashboard of its code.",
@@ -93,11 +84,9 @@ def alert_list(matcher: str) -> Panel:
 
 
 def _alerts(matcher: str) -> str:
-    """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`.
-
-    ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
-    time after 10 minutes without it, at most a day ago.
-    """
+    """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`."""
+    # ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
+    # time after 10 minutes without it, at most a day ago.
     firing = selector(queries.ALERTS, queries.FIRING, queries.SHIPPED, matcher)
     began = f"timestamp({firing}) unless last_over_time({firing}[10m] offset 1m)"
     day = f"{firing} * 0 + (time() - 86400)"
@@ -128,8 +117,8 @@ PLACE_COLUMNS: Final[Columns] = {
     names.LABEL: ("Label", {**style.TEXT, "custom.width": 100}),
     names.VALUE: ("Value", {**style.TEXT, "custom.minWidth": 100}),
     "Value #A": ("Count", {"decimals": 0, "custom.width": 85}),
-    "Value #B": ("Share", {**percent(0), "custom.width": 75}),
-    "Value #C": ("Of all ends", {**percent(0), "custom.width": 90}),
+    "Value #B": ("Share", {**panels.percent(0), "custom.width": 75}),
+    "Value #C": ("Of all ends", {**panels.percent(0), "custom.width": 90}),
 }
 
 
@@ -141,7 +130,7 @@ def place_list(title: str, noun: str, matchers: str) -> Panel:
         f"{part} / on ({names.LABEL}) group_left () ({total(names.LABEL, f'({part})')} > 0)"
         for part in (some, every)
     )
-    return table(
+    return panels.table(
         title,
         f"{noun} of the last hour by each label in the exporter's setting labels. A share far above the "
         "value's share of all ends points to a region, project or build.",
@@ -159,8 +148,8 @@ def by_value(matchers: str) -> Panel:
     ends = _counts("5m", names.VALUE, f'{matchers}, {names.LABEL}="$label"')
     every = queries.counted("increase", names.SESSION_ENDS, [matchers], "5m", names.SYSTEM)
     rest = f"(sum({every}) - (sum({ends}) or vector(0))) / 5 > 0.01"
-    return repeated(
-        graph(
+    return panels.repeated(
+        panels.graph(
             "Ends per minute by $label (5m)",
             "5-minute averages of the ends with this code, stacked: the height is their sum.",
             Query(f"{ends} / 5", legend(names.VALUE)),

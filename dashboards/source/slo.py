@@ -17,15 +17,11 @@ MET_OR_MISSED: Final = style.by_queries((style.GOOD, style.BAD))
 STEP: Final = "1h"
 """A table of a month in steps of 5 minutes would take too long."""
 COUNTS: Final = total(
-    queries.KEYS,
-    f"sum_over_time({selector(names.RULE_COUNT + STEP, SYSTEMS)}[{PERIOD}:{STEP}])",
+    queries.KEYS, f"sum_over_time({selector(names.RULE_COUNT + STEP, SYSTEMS)}[{PERIOD}:{STEP}])"
 )
 BUDGET_COLUMNS: Final[Columns] = {
     names.SYSTEM: ("System", {"custom.width": 120}),
-    "title": (
-        "Code",
-        {**style.TEXT, "custom.minWidth": 310, "links": OF_CODE},
-    ),
+    "title": ("Code", {**style.TEXT, "custom.minWidth": 310, "links": OF_CODE}),
     names.OWNER: ("Owner", {**style.OWNERS, "custom.width": 145}),
     "Value #B": ("Failures", {"decimals": 0, "custom.width": 95}),
     "Value #A": (

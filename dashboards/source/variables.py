@@ -2,14 +2,8 @@
 
 from typing import Any, Final
 
+from dashboards.source import queries
 from dashboards.source.panels import SOURCE
-from dashboards.source.queries import (
-    INSTANCE,
-    code_info,
-    with_label,
-    with_title,
-    worst_of_threshold,
-)
 from exporter import names
 
 Variable = dict[str, Any]
@@ -26,18 +20,18 @@ def system() -> Variable:
 
 
 def instance() -> Variable:
-    query = f"label_values({names.BUILD_INFO}, {INSTANCE})"
+    query = f"label_values({names.BUILD_INFO}, {queries.INSTANCE})"
     return _query("instance", "Exporter", query, several=True)
 
 
 def code() -> Variable:
     """A code of the selected systems, shown with its name. The first is the worst against its threshold."""
-    info = f"max by ({names.CODE}, {names.NAME}) ({code_info()})"
-    worst = f"max by ({names.CODE}) ({worst_of_threshold()})"
+    info = f"max by ({names.CODE}, {names.NAME}) ({queries.code_info()})"
+    worst = f"max by ({names.CODE}) ({queries.worst_of_threshold()})"
     ranked = f"{info} * on ({names.CODE}) group_left () {worst} or 0 * {info}"
     regex = f'/{names.CODE}="(?<value>[^"]+)".*title="(?<text>[^"]+)"/'
     variable = _query(
-        "code", "Code", f"query_result(sort_desc({with_title(f'({ranked})')}))", regex
+        "code", "Code", f"query_result(sort_desc({queries.with_title(f'({ranked})')}))", regex
     )
     # 0 keeps the order of the query.
     return variable | {"sort": 0}
@@ -55,7 +49,7 @@ def runbooks() -> Variable:
     now = f"group by ({names.RUNBOOKS}) ({names.LINKS_INFO})"
     # An exporter that is down no longer exports its links.
     before = f"group by ({names.RUNBOOKS}) (last_over_time({names.LINKS_INFO}[1h]))"
-    default = with_label("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
+    default = queries.with_label("vector(1)", names.RUNBOOKS, DEFAULT_RUNBOOKS)
     query = f"query_result({now} or on () {before} or on () {default})"
     variable = _query(names.RUNBOOKS, "", query, f'/{names.RUNBOOKS}="([^"]+)"/')
     # 2 hides the variable.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
+from exporter.timestamps import rfc3339
 
 Totals = NDArray[np.int64]
 STEP: Final = 30
@@ -69,13 +69,12 @@ class Counters:
         ]
         repeats = np.zeros((1, len(self.codes))) if self.repeats is None else self.repeats
         result = [
-            self._samples(names.SESSION_ENDS, ends, self.totals.T.astype(np.float64)),
-            self._samples(names.SESSION_END_REPEATS, short, repeats.T.astype(np.float64)),
+            self._samples(names.SESSION_ENDS, ends, self.totals.T),
+            self._samples(names.SESSION_END_REPEATS, short, repeats.T),
         ]
         for (label, value), totals in self.by_label.items():
             rows = [{**row, names.LABEL: label, names.VALUE: value} for row in short]
-            values = totals.T.astype(np.float64)
-            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, values))
+            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, totals.T))
         for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
             samples = [
                 sample
@@ -98,23 +97,20 @@ class Counters:
         for counters in all_counters:
             same = rows + round((self.start - counters.start) / self.step)
             accepted += counters.totals.sum(axis=1)[same.clip(0, len(counters.totals) - 1)]
-        unknown = self.totals[:, self.codes.index(UNKNOWN)]
+        unknown, system = self.totals[:, self.codes.index(UNKNOWN)], {names.SYSTEM: self.system}
         return [
-            self._samples(metric, [labels_of], totals[np.newaxis].astype(np.float64))
-            for metric, labels_of, totals in (
-                (names.UNKNOWN_CODE_EVENTS, {names.SYSTEM: self.system}, unknown),
-                (names.ACCEPTED_EVENTS, {}, accepted),
-            )
+            self._samples(names.UNKNOWN_CODE_EVENTS, [system], unknown[np.newaxis]),
+            self._samples(names.ACCEPTED_EVENTS, [{}], accepted[np.newaxis]),
         ]
 
-    def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats) -> Samples:
+    def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats | Totals) -> Samples:
         """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""
         times = self.start + np.arange(len(self.totals)) * float(self.step)
         shape = len(rows), len(times)
         return Samples.of(
             np.round(times * 1000).astype(np.int64),
             [labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows],
-            np.broadcast_to(values, shape),
+            np.broadcast_to(values.astype(np.float64), shape),
             np.broadcast_to(self.present, shape),
         )
 
@@ -198,8 +194,7 @@ class Ends:
 
     def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
         first, last = (
-            datetime.fromtimestamp(float(number * STEP), UTC).strftime("%Y-%m-%d")
-            for number in (bins[0], bins[-1])
+            rfc3339(float(number * STEP)).partition("T")[0] for number in (bins[0], bins[-1])
         )
         days = _MOST_BINS * STEP // 86400
         return ConfigError(
@@ -211,7 +206,6 @@ class Ends:
 def _without_outliers(
     bins: NDArray[np.int64], ends: NDArray[np.int64], events: EventCounts
 ) -> tuple[int, int]:
-    """The range of `bins` without outliers."""
     gaps = np.flatnonzero(np.diff(bins) * STEP > _MEMORY) + 1
     edges = [0, *gaps.tolist(), len(bins)]
     allowed = _OUTLIERS * int(ends.sum())

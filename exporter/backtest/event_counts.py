@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
 from exporter.streams import printable
+from exporter.timestamps import rfc3339
 
 _PRINTED: Final = 3
 """Events per reason: further events usually have the same mistake."""
@@ -61,10 +61,8 @@ class EventCounts:
         self.outlier_times += [first, last]
 
     def skipped(self) -> Iterator[tuple[int, str]]:
-        days = {
-            datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
-            for time in (min(self.outlier_times, default=0.0), max(self.outlier_times, default=0.0))
-        }
+        times = self.outlier_times or [0.0]
+        days = {rfc3339(time).partition("T")[0] for time in (min(times), max(times))}
         for count, reason in (
             (self.undated, "without occurred_at"),
             (self.duplicates, "duplicates of earlier events"),

@@ -69,10 +69,7 @@ class EventReader:
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events of an input; calls `progress` every few thousand events.
-
-        Raises `ConfigError` for times that are too far apart.
-        """
+        """Counts events; calls `progress` every `_CHUNK`. Raises `ConfigError` for times too far apart."""
         records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)
@@ -163,16 +160,13 @@ class EventReader:
 
 
 class Repeats:
-    """For each user and code, the latest end that is not a repeat, as in `exporter.ledger.repeats`.
-
-    The time is that of the ends, and may go backwards.
-    """
+    """For each user and code, the latest end that is not a repeat, as in `exporter.ledger.repeats`."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, str, str], float] = {}
 
     def add(self, system: str, code: str, user: str, time: float) -> bool:
-        """Whether an end at `time` (Unix seconds) is a repeat."""
+        """Whether an end at its own time `time` (Unix seconds, may go backwards) is a repeat."""
         key = (system, code, user)
         counted = self._counted.pop(key, -inf)
         repeat = abs(time - counted) < REPEAT_WINDOW

@@ -33,10 +33,7 @@ INHIBITED: Final = ("elevated", "new")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Sent at `at`, Unix seconds, about the alerts with the labels `alerts`.
-
-    Resolved notifications are not included.
-    """
+    """Sent at `at`, Unix seconds, about firing alerts with the labels `alerts`; not about resolved alerts."""
 
     at: float
     severity: str
@@ -48,11 +45,7 @@ class Notification:
 
 
 def notifications(firings: Iterable[Firing], until: float) -> list[Notification]:
-    """The notifications until `until`, the end of the history, in order of time.
-
-    A group is notified when its first alert has waited, and then at intervals: again if an alert fires that
-    was not in the last notification, or if it is time to repeat it.
-    """
+    """The notifications until `until`, the end of the history, in order of time."""
     alerts = sorted(firings, key=lambda firing: firing.start)
     groups: dict[tuple[str, str], list[Firing]] = {}
     for alert in alerts:
@@ -87,6 +80,8 @@ def _times(
     members: Sequence[Firing], alerts: Sequence[Firing], until: float
 ) -> Iterator[tuple[float, frozenset[frozenset[tuple[str, str]]]]]:
     """When a group is notified, and about which alerts."""
+    # A group is notified when its first alert has waited, and then at intervals: again if an alert fires that
+    # was not in the last notification, or if it is time to repeat it.
     timing = PAGES if severity(members[0].labels) == PAGE else TICKETS
     end = -inf
     for first in members:

@@ -38,15 +38,12 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
     paths = sorted((*folder.glob("*.yml"), *folder.glob("*.yaml")))
     if not paths:
         raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
+
+    def depends_on_events(rule: Rule) -> bool:
+        return rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
+
     groups = tuple(
-        replace(
-            group,
-            rules=tuple(
-                rule
-                for rule in group.rules
-                if rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
-            ),
-        )
+        replace(group, rules=tuple(filter(depends_on_events, group.rules)))
         for group in rulefile.load(paths)
     )
     # Checks the order of the rules before a long file of events is read.
@@ -55,12 +52,10 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
 
 
 def reads_unknown_codes(rule: Rule) -> bool:
-    """Whether a rule reads the number of unknown codes."""
     return _reads(rule, UNKNOWN_CODE_EVENTS)
 
 
 def reads_label_counts(groups: Sequence[Group]) -> bool:
-    """Whether a rule reads the counts by configured label."""
     return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
 
 

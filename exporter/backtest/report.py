@@ -185,10 +185,7 @@ class Report:
 
 
 def summary(firing: Firing) -> str:
-    """The alert's summary, if its template has only labels and comparisons of labels.
-
-    Otherwise the alert's name and its system.
-    """
+    """The alert's summary if its template has only labels and their comparisons, else its name and system."""
     labels = firing.labels
 
     def kept(match: re.Match[str]) -> str:

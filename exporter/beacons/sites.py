@@ -85,7 +85,6 @@ class SitesLoader:
 
     @classmethod
     def of(cls, settings: Settings, taxonomy: Taxonomy) -> "SitesLoader":
-        """A loader with the systems, labels and limit of the settings."""
         limit = Limit(settings.beacon_rate, settings.beacon_burst)
         return cls(tuple(taxonomy.systems), settings.labels, limit)
 
@@ -107,11 +106,8 @@ class SitesLoader:
                     lines[site.name] = line
                 for key in _keys(entry):
                     if key in sites:
-                        entry.wrong(
-                            "keys",
-                            f"a key in {entry.what} is written twice, first for site "
-                            f"{sites[key].name!r}",
-                        )
+                        other = f"first for site {sites[key].name!r}"
+                        entry.wrong("keys", f"a key in {entry.what} is written twice, {other}")
                     sites[key] = site
         if mistakes:
             raise ConfigError(*mistakes)
@@ -145,11 +141,8 @@ class SitesLoader:
         for name in labels.names():
             if name not in self.labels:
                 configured = ", ".join(self.labels) or "none so far"
-                labels.wrong(
-                    name,
-                    f"label {name!r} in {entry.what} is not configured; the setting `labels` has "
-                    f"{configured}",
-                )
+                rule = f"is not configured; the setting `labels` has {configured}"
+                labels.wrong(name, f"label {name!r} in {entry.what} {rule}")
             allowed[name] = frozenset(text.value for text in labels.texts(name, longest=_MAX_CHARS))
         # Any other value is counted as `other`, and a label that is not sent as empty.
         combinations = math.prod(len(values | {OTHER, ""}) for values in allowed.values())
@@ -212,11 +205,9 @@ def schema() -> json_schema.Schema:
             "SHA-256 hashes of the keys.",
             uniqueItems=True,
         ),
-        "rate": {
-            "description": "Events per second; replaces the setting beacon_rate.",
-            "type": "number",
-            "minimum": _LEAST_RATE,
-        },
+        "rate": json_schema.number(
+            "Events per second; replaces the setting beacon_rate.", minimum=_LEAST_RATE
+        ),
         "burst": {
             "description": "Events at once; replaces the setting beacon_burst.",
             "type": "integer",

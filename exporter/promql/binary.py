@@ -106,10 +106,7 @@ def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
             "multiple matches for labels: many-to-one matching must be explicit "
             "(group_left/group_right)",
         )
-    rows = [
-        _result_labels(node, row, other)
-        for row, other in zip(first.labels, second.labels, strict=True)
-    ]
+    rows = [_result_labels(node, left.labels[row], right.labels[other]) for row, other in pairs]
     reason = "multiple matches for labels: grouping labels must ensure unique matches"
     return Vector(first.labels, values, present).with_labels(rows, fail, reason)
 

@@ -15,8 +15,6 @@ SET_OPERATORS: Final = frozenset(("and", "or", "unless"))
 
 
 class Unsupported(Exception):
-    """The expression has a part that is not supported."""
-
     def __init__(self, part: str, supported: Iterable[str] = ()) -> None:
         names = ", ".join(sorted(supported))
         super().__init__(f"{part} is not supported" + (f"; supported: {names}" if names else ""))
@@ -199,19 +197,15 @@ def _offset(tree: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> 
 def _selector(tree: promql_parser.VectorSelector) -> Selector:
     if tree.matchers.or_matchers:
         raise Unsupported("operator 'or' between label matchers")
-    matchers = [_matcher(matcher) for matcher in tree.matchers.matchers]
-    if tree.name is not None:
-        matchers.insert(0, Matcher(METRIC_NAME, tree.name, False, None))
-    return Selector(tuple(matchers), _offset(tree))
-
-
-def _matcher(matcher: promql_parser.Matcher) -> Matcher:
     operators = promql_parser.MatchOp
-    negative = matcher.op in (operators.NotEqual, operators.NotRe)
-    is_pattern = matcher.op in (operators.Re, operators.NotRe)
-    # Go's \d, \w and \s are ASCII.
-    pattern = re.compile(matcher.value, re.ASCII) if is_pattern else None
-    return Matcher(matcher.name, matcher.value, negative, pattern)
+    matchers = [] if tree.name is None else [Matcher(METRIC_NAME, tree.name, False, None)]
+    for matcher in tree.matchers.matchers:
+        negative = matcher.op in (operators.NotEqual, operators.NotRe)
+        is_pattern = matcher.op in (operators.Re, operators.NotRe)
+        # Go's \d, \w and \s are ASCII.
+        pattern = re.compile(matcher.value, re.ASCII) if is_pattern else None
+        matchers.append(Matcher(matcher.name, matcher.value, negative, pattern))
+    return Selector(tuple(matchers), _offset(tree))
 
 
 def _binary(tree: promql_parser.BinaryExpr) -> Binary:

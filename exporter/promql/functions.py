@@ -60,11 +60,8 @@ def histogram_quantile(quantile: float, vector: Vector) -> Vector:
 
 
 def _of_buckets(bounds: Floats, counts: Floats, quantile: float) -> float:
-    """The quantile of a histogram with these buckets, as `bucketQuantile` of Prometheus.
-
-    Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative. NaN
-    without a bucket +Inf.
-    """
+    """The quantile as `bucketQuantile` of Prometheus; NaN without any count, or without a bucket +Inf."""
+    # Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative.
     if len(bounds) < 2 or not np.isposinf(bounds[-1]):
         return np.nan
     counts = np.maximum.accumulate(counts)

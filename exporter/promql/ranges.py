@@ -62,10 +62,8 @@ class Windows:
         return take(self.samples.values, indexes)
 
     def fold(self, operation: np.ufunc, neutral: float) -> Floats:
-        """A ufunc's reduction of the values of each window; undefined without any sample.
-
-        A difference of running sums would be faster, but leaves rounding errors where a sum is 0.
-        """
+        """A ufunc's reduction of the values of each window; undefined without any sample."""
+        # A difference of running sums would be faster, but leaves rounding errors where a sum is 0.
         table = np.where(self.samples.present, self.samples.values, neutral)
         # `high` may be after the last sample. Every other result is of the time between two windows.
         table = np.pad(table, ((0, 0), (0, 1)), constant_values=neutral)
@@ -74,10 +72,8 @@ class Windows:
 
 
 def _increase(windows: Windows) -> Floats:
-    """As `extrapolatedRate`: the difference of last and first sample, extrapolated to the range's edges.
-
-    An edge far from its sample counts half a sample distance; a counter is not extrapolated below 0.
-    """
+    """As `extrapolatedRate`: the difference of last and first sample, extrapolated to the range's edges."""
+    # An edge far from its sample counts half a sample distance; a counter is not extrapolated below 0.
     first, last = windows.first(), windows.last()
     times = windows.samples.times
     begin = windows.values(first)
@@ -125,10 +121,7 @@ def quantile_over_time(windows: Windows, quantile: float) -> Floats:
 
 
 def _quantiles(values: Floats, low: Indexes, high: Indexes, quantile: float) -> Floats:
-    """The quantile of `values[low[i]:high[i]]` at each i, interpolated as in Prometheus.
-
-    `low` and `high` ascend. NaN is the smallest value.
-    """
+    """Quantiles of `values[low[i]:high[i]]` as in Prometheus; `low` and `high` ascend, NaN is smallest."""
     if not len(values):
         return np.full(len(low), np.nan)
     order = np.lexsort((values, ~np.isnan(values)))

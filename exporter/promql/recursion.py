@@ -1,6 +1,6 @@
 """Evaluation of a rule that reads its own earlier results, or an alert its own state."""
 
-from collections.abc import Callable
+from collections.abc import Set
 from dataclasses import replace
 from typing import Final
 
@@ -33,16 +33,14 @@ def recursive_result(
     times: Times,
     store: Store,
     step: int,
-    reads_itself: Callable[[Selector], bool],
+    own: Set[Selector],
 ) -> Result:
-    """The rule's result; its samples are in `store` afterwards.
-
-    Assumes that the result before a span of instants continues, and evaluates the span. Results are final
-    until the first instant, inclusive, whose result differs from the assumption; the next span begins after
-    it. So a span needs an evaluation per change of its results, not per instant.
-    """
+    """The rule's result; its samples are in `store` afterwards. `own` are selectors of its own results."""
+    # Assumes that the result before a span of instants continues, and evaluates the span. Results are final
+    # until the first instant, inclusive, whose result differs from the assumption; the next span begins after
+    # it. So a span needs an evaluation per change of its results, not per instant.
     once = Evaluation(store, times, step, index)
-    rule = replace(rule, tree=_evaluated(rule.tree, once, reads_itself))
+    rule = replace(rule, tree=_evaluated(rule.tree, once, own))
     reach = _reach(rule.tree)
     results = _Results(rule, times)
     reason = once.reason
@@ -70,15 +68,15 @@ def recursive_result(
     return Result(final, results.failed, reason)
 
 
-def _evaluated(node: Node, once: Evaluation, reads_itself: Callable[[Selector], bool]) -> Node:
+def _evaluated(node: Node, once: Evaluation, own: Set[Selector]) -> Node:
     """The tree with the values of all parts that do not read the rule's own results."""
     if not isinstance(node, Selector | Call | Aggregate | Binary):
         return node
-    if not any(map(reads_itself, selectors(node))):
+    if own.isdisjoint(selectors(node)):
         return Evaluated(once.value(node))
 
     def inside(part: Node) -> Node:
-        return _evaluated(part, once, reads_itself)
+        return _evaluated(part, once, own)
 
     match node:
         case Binary():

@@ -9,7 +9,7 @@ import numpy as np
 from exporter.promql.evaluate import Evaluation
 from exporter.promql.rulefile import ALERTS, FOR_STATE, Rule
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME, Flags, Labels, Times, Vector, labels, vector
+from exporter.promql.value import METRIC_NAME, Flags, Times, Vector, labels, vector
 
 _INACTIVE: Final = -(2**62)
 
@@ -67,22 +67,18 @@ def _alert_series(rule: Rule, results: Samples, failed: Flags) -> Vector:
         present = results.present[row, evaluated]
         active[row, evaluated], firing[row, evaluated] = _follow(present, times[evaluated], rule)
     pending = (active != _INACTIVE) & ~firing
-    names: list[Labels] = []
-    for state in ({"alertstate": "firing"}, {"alertstate": "pending"}):
-        names += [labels(dict(row) | {METRIC_NAME: ALERTS, **state}) for row in results.labels]
-    names += [labels(dict(row) | {METRIC_NAME: FOR_STATE}) for row in results.labels]
+    alerts = [{METRIC_NAME: ALERTS, "alertstate": state} for state in ("firing", "pending")]
+    added = (*alerts, {METRIC_NAME: FOR_STATE})
     return Vector(
-        tuple(names),
+        tuple(labels(dict(row) | names) for names in added for row in results.labels),
         np.concatenate([np.ones(shape), np.ones(shape), np.floor(active / 1000)]),
         np.concatenate([firing, pending, active != _INACTIVE]),
     )
 
 
 def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
-    """(instants,): since when an alert is active, and whether it fires.
-
-    Applies `for` and `keep_firing_for` as `AlertingRule.Eval` of Prometheus' rules/alerting.go.
-    """
+    """(instants,): since when an alert is active, and whether it fires."""
+    # Applies `for` and `keep_firing_for` as `AlertingRule.Eval` of Prometheus' rules/alerting.go.
     active = np.full(len(times), _INACTIVE, np.int64)
     firing = np.zeros(len(times), np.bool_)
     since: int | None = None

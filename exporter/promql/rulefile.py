@@ -21,12 +21,10 @@ FOR_STATE: Final = "ALERTS_FOR_STATE"
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds.
-
-    `place` names its file and group.
-    """
+    """A recording or an alerting rule. `wait` is `for`, `keep` is `keep_firing_for`, in milliseconds."""
 
     place: str
+    """File and group."""
     name: str
     alert: bool
     tree: Node

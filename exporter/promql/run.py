@@ -17,10 +17,7 @@ from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """An alert with these labels, which fires from `start` to before `end`, Unix seconds.
-
-    `end` is None if the alert fires at the last evaluation.
-    """
+    """Fires from `start` to before `end`, Unix seconds; `end` is None if it fires at the last evaluation."""
 
     rule: Rule
     labels: dict[str, str]
@@ -82,10 +79,7 @@ class Dependencies:
                     yield index
 
     def _order(self) -> list[int]:
-        """The order of evaluation, with each rule's inputs just before it: few results are in memory at once.
-
-        Starts at the rules that no other rule reads.
-        """
+        """The order of evaluation: each rule's inputs just before it, so that few results are in memory."""
         order: list[int] = []
 
         def visit(index: int, path: tuple[int, ...]) -> None:
@@ -97,6 +91,7 @@ class Dependencies:
                 order.append(index)
 
         read: set[int] = set().union(*self.reads)
+        # Starts at the rules that no other rule reads.
         for index in sorted(range(len(self._rules)), key=lambda index: index in read):
             visit(index, ())
         return order
@@ -159,12 +154,9 @@ class Run:
         return result
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
-        if index in dependencies.reads[index]:
-
-            def reads_itself(selector: Selector) -> bool:
-                return index in dependencies.writers(selector)
-
-            return recursive_result(rule, index, times, self._store, self._step, reads_itself)
+        own = {part for part in selectors(rule.tree) if index in dependencies.writers(part)}
+        if own:
+            return recursive_result(rule, index, times, self._store, self._step, own)
         outcome = result(rule, Evaluation(self._store, times, self._step, index))
         self._store.add(outcome.samples, index)
         return outcome

@@ -83,10 +83,8 @@ def ndjson(histories: Sequence[History], seed: int = 1) -> Iterator[str]:
 
 
 def _name(history: History, seed: int) -> str:
-    """A hash of everything that determines the events, for their ids.
-
-    With the seed alone, another start or rate would give known ids to other events, which a server rejects.
-    """
+    """A hash of everything that determines the events, for their ids."""
+    # With the seed alone, another start or rate would give known ids to other events, which a server rejects.
     digest = hashlib.blake2b(np.ascontiguousarray(history.ends).tobytes(), digest_size=8)
     labels = [(incident.name, incident.start, incident.end) for incident in history.incidents]
     digest.update(repr((history.system, history.start, history.step, seed, labels)).encode())
@@ -106,7 +104,6 @@ def _chunks(history: History) -> Iterator[tuple[int, int]]:
 def _in_one_region(
     history: History, bins: NDArray[np.intp], columns: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """Whether each event belongs to an incident that affects one region only."""
     result = np.zeros(len(bins), dtype=np.bool_)
     for incident in history.incidents:
         if incident.name == ONE_REGION:

@@ -35,16 +35,13 @@ def counts(
     failures: Sequence[int],
     random: np.random.Generator,
 ) -> tuple[Counts, Counts]:
-    """(bins, codes): random counts whose expectation is `means`, and the retries among them.
-
-    Overwrites `means`. `failures` are the columns with bursts of retries: only users whose session failed
-    retry.
-    """
+    """(bins, codes): random counts with the means `means`, which is overwritten, and the retries in them."""
     _scale_minutes(means, step, traffic, random)
     size = BURST_SIZE * traffic.burst_scale
     ends = np.zeros(means.shape, dtype=np.int64)
     repeats = np.zeros_like(ends)
     for column in np.flatnonzero(means.any(axis=0)):
+        # Only users whose session failed retry.
         if size > 0 and column in failures:
             # Reduced, so that first attempts and retries together keep the mean.
             ends[:, column] = random.poisson(means[:, column] / (1.0 + BURST_CHANCE * size))
@@ -57,13 +54,11 @@ def counts(
 def _scale_minutes(
     means: Floats, step: float, traffic: Traffic, random: np.random.Generator
 ) -> None:
-    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code.
-
-    Before, each period of `traffic.swings` is multiplied by a log-normal factor of mean 1.
-    """
+    """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code."""
     index = _period(len(means), step, _MINUTE)
     minutes = int(index[-1]) + 1
     if traffic.swings:
+        # A log-normal factor of mean 1 for each period.
         swing = _period(len(means), step, _SWING)
         spread = math.sqrt(math.log1p(traffic.swings**2))
         factors = random.lognormal(-(spread**2) / 2, spread, int(swing[-1]) + 1)

@@ -11,7 +11,6 @@ from exporter import names
 from exporter.metrics.family import escaped
 from exporter.simulate.history import DAY, History
 from exporter.simulate.profiles import codes
-from exporter.taxonomy.model import Code
 
 JOB: Final = "session-end-exporter"
 INSTANCE: Final = "127.0.0.1:10401"
@@ -37,24 +36,19 @@ def openmetrics(
         stamps = [f" {time:.3f}".removesuffix(".000") + "\n" for time in times[kept]]
         for column, code in enumerate(codes(history.system)):
             totals = np.concatenate(([0], np.cumsum(history.ends[:, column])))[kept].tolist()
-            name = names.SESSION_ENDS + _labels(code) + " "
-            yield "".join(f"{name}{total}{at}" for total, at in zip(totals, stamps, strict=True))
+            pairs = code.labels | {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
+            inner = ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items())
+            series = f"{names.SESSION_ENDS}{{{inner}}} "
+            yield "".join(f"{series}{total}{at}" for total, at in zip(totals, stamps, strict=True))
     yield "# EOF\n"
 
 
 def daily(histories: Sequence[History]) -> Iterator[tuple[str, Iterator[str]]]:
-    """The date (2026-01-05) and the text of each UTC day of the histories.
-
-    promtool reads its whole input again for every two hours in it: a month takes 2 minutes in daily files,
-    and three days in a single file take 23 s.
-    """
+    """The date (2026-01-05) and the text of each UTC day of the histories."""
+    # promtool reads its whole input again for every two hours in it: a month takes 2 minutes in daily files,
+    # and three days in a single file take 23 s.
     first = min(history.start for history in histories)
     last = max(history.end for history in histories)
     for day in range(int(first // DAY), int(last // DAY) + 1):
         date = datetime.fromtimestamp(day * DAY, UTC).strftime("%Y-%m-%d")
         yield date, openmetrics(histories, since=day * DAY, until=(day + 1) * DAY)
-
-
-def _labels(code: Code) -> str:
-    pairs = code.labels | {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
-    return "{" + ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items()) + "}"

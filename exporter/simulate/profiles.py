@@ -107,5 +107,4 @@ def with_failures(system: str, failing: float | None) -> Mapping[str, float]:
 @cache
 def codes(system: str) -> tuple[Code, ...]:
     """Every code of a shipped system, and `unknown` last."""
-    taxonomy = load().systems[system]
-    return taxonomy.all_codes
+    return load().systems[system].all_codes

@@ -24,10 +24,8 @@ class Traffic:
 
     `ends_per_hour` is the mean over a week. Load varies by `daily_ratio` within a day; a weekend day has
     `weekend` times the session ends of a working day. `failing` is the share of failures among all ends.
-
     `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means. `p_missed_scrape` is
     the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
-
     `hours` replaces the smooth day: pairs of an hour of the day and a load, linear in between; weekends then
     begin and end at midnight. `swings` is the coefficient of variation of all ends between periods of
     5 minutes. `shares` replaces shares of codes, at the expense of successes.
@@ -77,14 +75,11 @@ def means(
     successes: Sequence[int],
     random: np.random.Generator,
 ) -> Floats:
-    """(times, codes): the mean count of each bin of `step` seconds around `times`, with drifting shares.
-
-    `shares` are those of the codes; `successes` are the columns that receive the remainder when other shares
-    drift.
-    """
+    """(times, codes): the mean count of each bin of `step` seconds at `times`; `shares`, (codes,), drift."""
     total = traffic.ends_per_hour * step / HOUR * load(times, traffic, profile)
     drifted = shares * np.exp(_random_walks(times, len(shares), random))
     drifted[:, successes] = 0.0
+    # The columns of successes receive the remainder when the other shares drift.
     remainder = np.maximum(1.0 - drifted.sum(axis=1), 0.0)
     success = shares[successes]
     drifted[:, successes] = remainder[:, np.newaxis] * (success / success.sum())

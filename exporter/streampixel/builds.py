@@ -95,7 +95,6 @@ class BuildWebhook:
 
     A build is no session end: only its own series, requests and refused requests are counted. `rejected` is
     called with reason and message of an invalid event.
-
     The token at the end of the path is the sender's only secret: no log line and no answer contains it.
     The guard checks it as it checks a bearer token, before the body is read.
     """

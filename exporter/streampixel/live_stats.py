@@ -50,25 +50,19 @@ Users = tuple[float, float]
 
 @dataclass(eq=False)
 class PollFailed(Exception):
-    """A poll that failed.
-
-    `reason` is one of `REASONS`. `detail` is for the log and never contains the key. `retry_after` is the
-    platform's minimum delay in seconds.
-    """
+    """`reason` is one of `REASONS`; `detail` is for the log and never contains the key."""
 
     reason: str
     detail: str
     retry_after: float = 0.0
+    """Seconds: the platform's minimum delay."""
 
 
 @dataclass(slots=True)
 class Project:
-    """A project that is polled.
+    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0."""
 
-    `due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0. The event loop
-    changes a project; scrapes read it in another thread.
-    """
-
+    # The event loop changes a project; scrapes read it in another thread.
     id: str
     due: float
     users: Users | None = None
@@ -121,7 +115,6 @@ class Poller(Collector):
             await self.poll(project)
 
     async def poll(self, project: Project) -> None:
-        """Poll one project now."""
         start = self.clock()
         try:
             users = await self.fetch(project.id)

@@ -21,7 +21,6 @@ class Index:
 
 
 def index(codes: Sequence[Code]) -> Index:
-    """The index of a system's codes."""
     result = Index()
     for code in codes:
         for text in (*numbers(code.code), code.name, *code.aliases):

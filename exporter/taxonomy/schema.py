@@ -6,16 +6,9 @@ or a normal code that is not in the file, and mistakes about the system that an 
 
 from typing import Final
 
-from exporter.json_schema import Schema, document, items, line, mapping, name, one_of, text
+from exporter.json_schema import Schema, document, items, line, mapping, name, number, one_of, text
 from exporter.names import UNKNOWN
-from exporter.taxonomy.model import (
-    LONGEST_HELP,
-    LONGEST_SPELLING,
-    PHASES,
-    Outcome,
-    Owner,
-    Severity,
-)
+from exporter.taxonomy.model import LONGEST_HELP, LONGEST_SPELLING, PHASES, Outcome, Owner, Severity
 from exporter.taxonomy.system import (
     CODE,
     CODE_KEYS,
@@ -73,11 +66,7 @@ _CODE_VALUES: Final = {
         "description": "true if bursts are expected, such as restarts during a maintenance.",
         "type": "boolean",
     },
-    "spike_floor": {
-        "description": "Minimum count of ends in 5 minutes for a spike.",
-        "type": "number",
-        "minimum": 0,
-    },
+    "spike_floor": number("Minimum count of ends in 5 minutes for a spike.", minimum=0),
 }
 _SYSTEM_VALUES: Final = {
     "system": _name("The name in events and metrics.", maxLength=LONGEST_NAME),
@@ -93,12 +82,9 @@ _SYSTEM_VALUES: Final = {
         "minProperties": 1,
     },
     "codes": items(mapping(CODE_KEYS, OPTIONAL_CODE_KEYS, _CODE_VALUES), "The codes."),
-    "objective": {
-        "description": "Target for success / (success + failure); 0.995 by default.",
-        "type": "number",
-        "minimum": 0,
-        "exclusiveMaximum": 1,
-    },
+    "objective": number(
+        "Target for success / (success + failure); 0.995 by default.", minimum=0, exclusiveMaximum=1
+    ),
 }
 _OVERLAY_VALUES: Final = {
     "extends": _name("The system that this file changes.", maxLength=LONGEST_NAME),
@@ -115,11 +101,9 @@ _OVERLAY_VALUES: Final = {
 
 
 def system() -> Schema:
-    """The schema of a file that defines a system."""
     return document("A system", mapping(SYSTEM_KEYS, OPTIONAL_SYSTEM_KEYS, _SYSTEM_VALUES))
 
 
 def overlay() -> Schema:
-    """The schema of a file that changes a system."""
     required, *optional = OVERLAY_KEYS
     return document("Changes of a system", mapping((required,), optional, _OVERLAY_VALUES))

@@ -45,10 +45,8 @@ _WORD: Final = re.compile(r"~?\d+|[^\W\d_]+")
 
 
 def normalize(text: str) -> str:
-    """A readable form for texts that differ in case, spaces, and hyphens or underscores in words.
-
-    A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".
-    """
+    """A readable form for texts that differ in case, spaces, and hyphens or underscores in words."""
+    # A leading hyphen stays: "-1" is a negative number, not Softdrive's "01".
     return " ".join(_JOINT.sub(" ", text).casefold().split())
 
 

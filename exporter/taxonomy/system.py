@@ -57,7 +57,6 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
     rows = {
         code: row for row in merged if (code := _code(row, document, name, categories)) is not None
     }
-    codes = tuple(rows)
     spellings = _index(document, rows)
     normal = _normal(document, rows)
     objective = document.number("objective", least=0, below=1)
@@ -69,7 +68,7 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
         source=source,
         phase_source=phase_source,
         categories=categories,
-        codes=codes,
+        codes=tuple(rows),
         normal=normal,
         unknown=unknown_code(name),
         spellings=spellings.plain,
@@ -131,10 +130,7 @@ def _code(
     if normalize(name) == UNKNOWN:
         row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
     if code and not CODE.fullmatch(code):
-        row.wrong(
-            "code",
-            f"code {code!r} can't be part of a path; {CODE_RULE}",
-        )
+        row.wrong("code", f"code {code!r} can't be part of a path; {CODE_RULE}")
     return read_code if code else None
 
 
