@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from exporter import names
-from exporter.metrics.family import escaped
 from exporter.simulate.history import DAY, History
 from exporter.simulate.profiles import codes
 
@@ -37,7 +36,7 @@ def openmetrics(
         for column, code in enumerate(codes(history.system)):
             totals = np.concatenate(([0], np.cumsum(history.ends[:, column])))[kept].tolist()
             pairs = code.labels | {names.LEDGER: LEDGER, "job": JOB, "instance": INSTANCE}
-            inner = ",".join(f'{name}="{escaped(value)}"' for name, value in pairs.items())
+            inner = ",".join(f'{name}="{value}"' for name, value in pairs.items())
             series = f"{names.SESSION_ENDS}{{{inner}}} "
             yield "".join(f"{series}{total}{at}" for total, at in zip(totals, stamps, strict=True))
     yield "# EOF\n"
