@@ -48,9 +48,7 @@ class LazyApp:
 
     def prepare(self) -> None:
         """Start to create the app, also after a failure. Call it on the event loop."""
-        app = self._app
-        # The import fails while no file descriptor is free; it must be tried again later.
-        if app is None or (app.done() and (app.cancelled() or app.exception() is not None)):
+        if self._app is None or _failed(self._app):
             self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
         if self._sampling is None:
             self._sampling = asyncio.get_running_loop().call_later(self._minute, self._sample)
@@ -86,3 +84,8 @@ class LazyApp:
         body = b"ready" if ready else b"ok"
         length = (b"content-length", b"%d" % len(body))
         return 200, [_TEXT, length, _NO_STORE, _NOSNIFF], body
+
+
+def _failed(app: "asyncio.Future[ASGIApp]") -> bool:
+    """The import fails while no file descriptor is free; it must be tried again later."""
+    return app.done() and (app.cancelled() or app.exception() is not None)
