@@ -92,7 +92,7 @@ class ExporterProcess:
         while "curl" not in self.announced:
             line = self._process.stdout.readline()
             if not line:
-                raise AssertionError(f"ended at start, {self._process.wait()}: {self.log}")
+                raise AssertionError(f"ended at start, {self.wait()}: {self.log}")
             self.announced += line
             if match := _READY.search(line):
                 self.ports["ops" if match[1] == "metrics" else "ingest"] = int(match[3])
