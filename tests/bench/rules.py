@@ -14,12 +14,17 @@ from typing import Final
 
 from deploy.demo.past import SUM_LABELS
 from exporter import names
+from exporter.metrics.family import escaped
 from exporter.taxonomy.loader import load
 from tests.bench.setup import Setup
 from tests.bench.turns import Measure, Sample
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 
+TEXTS: Final = (
+    *(names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP, names.LINKS_INFO),
+    "process_start_time_seconds",
+)
 EVALUATIONS: Final = 2
 """Of each group in a turn."""
 
@@ -76,8 +81,8 @@ def _evaluated(prometheus: PrometheusProcess) -> Sample:
 
 
 def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int) -> None:
-    """Write to Prometheus' `data` a day of the sums that windows read, a sample per `every` seconds, and a
-    week of daily counts and shares, of an end of each code every half-minute."""
+    """Write to Prometheus' `data` a day of texts, links and the sums that windows read, a sample per `every`
+    seconds, and a week of daily counts and shares, of an end of each code every half-minute."""
     per_series = {
         frozenset(pair for pair in labels if pair[0] in SUM_LABELS) | {("instance", instance)}
         for name, labels in exporter.metrics()
@@ -86,6 +91,11 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
     per_code = {
         frozenset(pair for pair in labels if pair[0] in ("system", "code")) for labels in per_series
     }
+    target = {("instance", instance), ("job", "exporter")}
+    texts: dict[str, set[frozenset[tuple[str, str]]]] = {name: set() for name in TEXTS}
+    for name, labels in exporter.metrics():
+        if name in texts:
+            texts[name].add(labels | target)
     now = int(time.time()) // 600 * 600
     day, week = range(now - 86400, now, every), range(now - 7 * 86400, now, 1800)
     lines = []
@@ -94,10 +104,11 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (names.RULE_SUM_SNAPSHOT, per_series, day[::4]),
         (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
+        *((name, series, day) for name, series in texts.items()),
     ):
         lines.append(f"# TYPE {name} gauge")
         for labels in series:
-            inner = ",".join(f'{label}="{value}"' for label, value in sorted(labels))
+            inner = ",".join(f'{label}="{escaped(value)}"' for label, value in sorted(labels))
             lines += [f"{name}{{{inner}}} {at // 30 - day[0] // 30} {at}" for at in times]
     text = data.with_suffix(".openmetrics")
     text.write_text("\n".join([*lines, "# EOF", ""]))
