@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererProtocol
-from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from exporter.lookup.facts import OWNERS
 from exporter.names import UNKNOWN
 from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, System, Taxonomy
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 SHIPPED: Final = shipped("rules/runbooks")
 """The folder of the shipped files."""
@@ -153,7 +153,10 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
 
 
 @cache
-def _markdown() -> MarkdownIt:
+def _markdown() -> "MarkdownIt":
+    # `check` only looks for files: the import takes 90 ms.
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     markdown.add_render_rule("fence", _fence)
     return markdown
@@ -163,9 +166,7 @@ def _fill(text: str, values: dict[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def _fence(
-    _: RendererProtocol, tokens: Sequence[Token], place: int, __: OptionsDict, env: EnvType
-) -> str:
+def _fence(_: Any, tokens: "Sequence[Token]", place: int, __: Any, env: Any) -> str:
     """A block of code. A query has links and a copy button, which the page's script makes visible."""
     text = escape(tokens[place].content)
     if tokens[place].info != _QUERY:
