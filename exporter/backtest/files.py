@@ -69,7 +69,7 @@ class EventReader:
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
     def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts events; calls `progress` every `_CHUNK`. Raises `ConfigError` for times too far apart."""
+        """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
         records = source.read(self.counts.note)
         while chunk := list(islice(records, _CHUNK)):
             self._count(source.name, chunk)
@@ -166,7 +166,7 @@ class Repeats:
         self._counted: dict[tuple[str, str, str], float] = {}
 
     def add(self, system: str, code: str, user: str, time: float) -> bool:
-        """Whether an end at its own time `time` (Unix seconds, may go backwards) is a repeat."""
+        """Whether an end is a repeat. `time` is its Unix time, possibly before that of the end before."""
         key = (system, code, user)
         counted = self._counted.pop(key, -inf)
         repeat = abs(time - counted) < REPEAT_WINDOW
