@@ -47,7 +47,7 @@ from exporter.streampixel.live_stats import live_stats
 from exporter.taxonomy import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator
-from exporter.watched import Watched
+from exporter.watched import RELOADED, Watched
 
 Addresses = Mapping[str, Address]
 """The bound addresses of `ingest` and `ops`."""
@@ -102,10 +102,14 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
     reporting = asyncio.create_task(report(ledger.status, listening, stop))
     try:
         ProcessCollector(registry=registry)
-        registry.register(LedgerCollector(settings.labels, ledger))
-        registry.register(TaxonomyCollector(taxonomy, settings.runbooks, settings.dashboard_url))
-        registry.register(BuildsCollector(ledger))
-        registry.register(StateCollector(ledger))
+        for collector in (
+            LedgerCollector(settings.labels, ledger),
+            TaxonomyCollector(taxonomy, settings.runbooks, settings.dashboard_url),
+            BuildsCollector(ledger),
+            StateCollector(ledger),
+            RELOADED,
+        ):
+            registry.register(collector)
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         authenticator = Authenticator(settings.ops_token_file)

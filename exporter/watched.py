@@ -4,11 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from prometheus_client import Gauge
+
+from exporter import names
 from exporter.errors import ConfigError
 from exporter.logs import Log
 
 _RECHECK: Final = 1.0
 """Seconds between two checks of the file: a stat per request was visible in a profile."""
+
+RELOADED: Final = Gauge(
+    names.FILE_RELOADED,
+    "1 when the content of a file is in use, 0 when it is wrong and the previous content stays in use.",
+    (names.FILE,),
+    registry=None,
+)
 
 T = TypeVar("T")
 log = Log("exporter.watched")
@@ -18,8 +28,8 @@ class Watched(Generic[T]):
     """The result of `load` for the file at `path`, which the log calls `what`.
 
     A new version that is missing or wrong is logged once, and the previous result stays in use: a mistake
-    in an editor must not lock anybody out. `clock` counts seconds and never goes back. Raises the
-    `ConfigError` of `load` for the first version.
+    in an editor must not lock anybody out; `RELOADED` is 0 until it is mended. `clock` counts seconds and
+    never goes back. Raises the `ConfigError` of `load` for the first version.
     """
 
     def __init__(
@@ -32,6 +42,8 @@ class Watched(Generic[T]):
         self._version = self._stat()
         self._loaded = load(path)
         self._next = clock() + _RECHECK
+        self._wrong = False
+        RELOADED.labels(str(path)).set_function(self._is_current)
 
     def current(self) -> T:
         """The current result; checks the file at most once a second."""
@@ -45,12 +57,19 @@ class Watched(Generic[T]):
         try:
             self._loaded = self._load(self._path)
         except ConfigError as error:
+            self._wrong = True
             log.error(
                 f"{self._what} is wrong, the previous version stays in use", mistakes=str(error)
             )
         else:
+            self._wrong = False
             log.info(f"{self._what} reloaded", path=str(self._path))
         return self._loaded
+
+    def _is_current(self) -> bool:
+        # A file that no request uses is checked too: with a mistake in it, the exporter does not start again.
+        self.current()
+        return not self._wrong
 
     def _stat(self) -> object:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.watched import Watched
+from exporter.watched import RELOADED, Watched
 from tests.clock import Clock
 
 
@@ -74,6 +74,22 @@ def test_wrong_version_is_logged_once_and_the_previous_one_stays(
     write(path, "later")
     clock.now += 1
     assert watched.current() == "later"
+
+
+def test_metric_shows_a_wrong_version_that_nobody_uses(path: Path) -> None:
+    clock = Clock()
+    Watched(path, Counted(), "file", clock)
+
+    def loaded() -> list[float]:
+        clock.now += 1
+        (metric,) = RELOADED.collect()
+        return [each.value for each in metric.samples if each.labels == {"file": str(path)}]
+
+    assert loaded() == [1]
+    write(path, "wrong")
+    assert (loaded(), loaded()) == ([0], [0])
+    write(path, "later")
+    assert loaded() == [1]
 
 
 def test_wrong_first_version_is_an_error(path: Path) -> None:

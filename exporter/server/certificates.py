@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.logs import Log
+from exporter.watched import RELOADED
 
 RECHECK: Final = 5.0
 """Seconds between two reads of the files."""
@@ -37,6 +38,7 @@ class Certificate:
 
     def __init__(self, name: str, cert: Path, key: Path) -> None:
         self.name = name
+        self.chain = cert
         self.mistake = ""
         self._files = {f"{name}_tls_cert": cert, f"{name}_tls_key": key}
         self.context = _new_context()
@@ -93,18 +95,16 @@ class Certificate:
 
 
 def export_certificates(certificates: Iterable[Certificate], registry: CollectorRegistry) -> None:
-    """Register the metrics of the listeners' certificates."""
-    gauge = partial(Gauge, labelnames=(names.LISTENER,), registry=registry)
-    expiry = gauge(
-        names.CERTIFICATE_EXPIRY, "When the certificate that a listener serves expires, Unix time."
-    )
-    reloaded = gauge(
-        names.CERTIFICATE_RELOADED,
-        "1 when the files of a listener's certificate are served, 0 when they can't be loaded.",
+    """Register when the listeners' certificates expire, and whether their files are in use."""
+    expiry = Gauge(
+        names.CERTIFICATE_EXPIRY,
+        "When the certificate that a listener serves expires, Unix time.",
+        (names.LISTENER,),
+        registry=registry,
     )
     for certificate in certificates:
         expiry.labels(certificate.name).set_function(partial(getattr, certificate, "expires"))
-        reloaded.labels(certificate.name).set_function(certificate.is_current)
+        RELOADED.labels(str(certificate.chain)).set_function(certificate.is_current)
 
 
 def _new_context() -> ssl.SSLContext:

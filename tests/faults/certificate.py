@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from exporter.names import CERTIFICATE_EXPIRY, CERTIFICATE_RELOADED
+from exporter.names import CERTIFICATE_EXPIRY, FILE_RELOADED
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.senders import post
 from tests.faults.table import Missed, Mutant, patched, reached, row
@@ -75,9 +75,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             expiry = exporter.total(CERTIFICATE_EXPIRY, listener="ingest")
             new_cert.replace(cert)
             try:
-                wait_for(
-                    lambda: not exporter.total(CERTIFICATE_RELOADED, listener="ingest"), patience
-                )
+                wait_for(lambda: not exporter.total(FILE_RELOADED, file=str(cert)), patience)
             except AssertionError:
                 raise Missed(f"a failed renewal was not noticed in {patience:g} s") from None
             failures += exporter.total(CERTIFICATE_EXPIRY, listener="ingest") == expiry

@@ -26,6 +26,7 @@ from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.live_stats import Poller, Users, failure_counter
+from exporter.watched import RELOADED
 from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
 from tests.programs import finished
@@ -138,6 +139,7 @@ def full_registry() -> CollectorRegistry:
     registry.register(Poller(("p1",), 30, fetch=never, on_failure=print))
     failure_counter(registry)
     registry.register(StateCollector(ledger))
+    registry.register(RELOADED)
     export_certificates([], registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])
     return registry

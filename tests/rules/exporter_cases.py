@@ -1,6 +1,6 @@
 """Cases for the alerts about the exporter itself; the first hour is quiet in all of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from exporter import names
 from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
@@ -23,7 +23,7 @@ LOST = scraped(names.LEDGER_LOST)
 MISCONFIGURED = scraped(names.LEDGER_MISCONFIGURED, setting="appendonly")
 EXPIRED = scraped(names.WINDOW_EXPIRED, bound="ids")
 EXPIRY = scraped(names.CERTIFICATE_EXPIRY, listener="ingest")
-RELOADED = scraped(names.CERTIFICATE_RELOADED, listener="ingest")
+RELOADED = scraped(names.FILE_RELOADED, file="/etc/tokens")
 DAYS = 86400
 COUNTS = series(names.RULE_SUM, {"ledger": "a", "instance": "exporter:1", "system": "softdrive"})
 
@@ -192,14 +192,22 @@ ALERTS = {
     ),
     # Time begins with 1970.
     "SessionEndExporterCertificate": ExporterAlert(
-        {EXPIRY: f"{15 * DAYS}x200", RELOADED: "1x60 0x140"},
+        {EXPIRY: f"{14 * DAYS + 3600}x200"},
         66,
         INSTANCE | {"listener": "ingest"},
         "Renew the certificate of the ingest listener of exporter:1{place}",
-        "It expires at 1970-01-16 00:00:00 +0000 UTC. The files of a new certificate cannot be loaded: the "
-        "log of the exporter says why. After that time, no sender or browser that checks certificates can "
-        "connect.",
-        {EXPIRY: f"{15 * DAYS}x200", RELOADED: "1x60 0x3 1x137"},
+        "It expires at 1970-01-15 01:00:00 +0000 UTC. After that time, no sender or browser that checks "
+        "certificates can connect.",
+        {EXPIRY: f"{15 * DAYS}x200"},
+    ),
+    "SessionEndExporterFileNotLoaded": ExporterAlert(
+        {RELOADED: "1x60 0x140"},
+        66,
+        INSTANCE | {"file": "/etc/tokens"},
+        "The exporter exporter:1{place} cannot load /etc/tokens",
+        "It uses the previous content of the file, and cannot start again: session-end-exporter check names "
+        "the mistake.",
+        {RELOADED: "1x60 0x3 1x137"},
     ),
 }
 
@@ -258,19 +266,7 @@ def watchdog() -> Case:
     return case
 
 
-def certificate_that_expires() -> Case:
-    """Fires 14 days before the expiry, although the files can be loaded."""
-    alert = "SessionEndExporterCertificate"
-    expires = replace(
-        ALERTS[alert],
-        description="It expires at 1970-01-15 01:00:00 +0000 UTC. After that time, no sender or browser "
-        "that checks certificates can connect.",
-    )
-    inputs = {EXPIRY: f"{14 * DAYS + 3600}x200", RELOADED: "1x200"}
-    return firing_in(alert, expires, Case(inputs))
-
-
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
     """All cases, for one run of promtool."""
     known = [case for alert in ALERTS for case in cases_of(alert)]
-    return {"exporter": (EXPORTER_RULES, [*known, certificate_that_expires(), watchdog()])}
+    return {"exporter": (EXPORTER_RULES, [*known, watchdog()])}
