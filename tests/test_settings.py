@@ -52,7 +52,7 @@ def test_flags_win_over_variables_and_these_over_the_file(
 ) -> None:
     path = toml('max_events = 1\nmax_depth = 11\nmax_body = "1KiB"\nallow_anonymous = true\n')
     monkeypatch.setenv(PREFIX + "MAX_EVENTS", "2")
-    monkeypatch.setenv(PREFIX + "MAX_DEPTH", "12")
+    monkeypatch.setenv(PREFIX.lower() + "max_depth", "12")
     settings = load(path, max_events=3, ingest=None)
     assert (settings.max_events, settings.max_depth, settings.max_body) == (3, 12, 1024)
     assert settings.allow_anonymous == "both"
@@ -69,6 +69,9 @@ def test_variable_names_the_file_which_must_be_toml(
     assert mistakes() == ["/no/such.toml: No such file or directory"]
     (mistake,) = mistakes(toml("a = \n"))
     assert mistake.startswith(f"{path}: not TOML: ")
+    path.write_bytes("# è".encode("latin-1"))
+    (mistake,) = mistakes(path)
+    assert mistake.startswith(f"{path}: not TOML: 'utf-8' codec can't decode byte 0xe8")
 
 
 def test_file_may_begin_with_a_byte_order_mark(toml: Toml) -> None:

@@ -75,7 +75,10 @@ def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> N
         f"{folder}/trap.yaml: can't be read: Is a directory",
         f"{folder}/worse.yaml:1: the system must be a mapping of keys, not a list",
         f"{folder}/bad.yaml:15: owner 'bob' in code 'ok' is not allowed; allowed are {OWNERS}",
-        *(f"{path}:1: key 'system' is missing in the system; required are {REQUIRED}" for path in nameless),
+        *(
+            f"{path}:1: key 'system' is missing in the system; required are {REQUIRED}"
+            for path in nameless
+        ),
     ]
 
 
