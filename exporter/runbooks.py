@@ -148,7 +148,7 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
             child.content = _fill(child.content, plain)
     env = {"links": links, "name": name, "count": 0}
     html = markdown.renderer.render(tokens, markdown.options, env)
-    first, *rest = re.split("(?=<h[1-6])", html, maxsplit=1)
+    first, *rest = re.split("(?=<h[1-6])", html)
     return Rendered(Markup(first), Markup("".join(rest)))  # noqa: S704
 
 

@@ -117,7 +117,7 @@ def _assigned(place: str, value: object, instruction: str) -> str:
 
 
 def _no_such_setting(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, Settings.model_fields)
     names = ", ".join(near or Settings.model_fields)
     return f"no such setting; {'similar' if near else 'all'}: {names}"
 

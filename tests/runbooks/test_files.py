@@ -211,9 +211,11 @@ def test_operators_file_overrides_the_shipped_file(folder: Path) -> None:
         assert first_of(folder, code) == f"<p>Call Wile E. about {code}.</p>\n"
     later = folder / "later" / "runbooks" / "acme" / "07.md"
     later.parent.mkdir(parents=True)
-    later.write_text("Call Bugs.\n")
+    later.write_bytes("Café".encode("latin-1"))
     system = load([folder]).systems["acme"]
     assert runbooks.file_of_code(system, system.codes[1], [folder, folder / "later"]) == later
+    own, _ = runbooks.of_code(system, system.codes[1], [folder / "later"], QueryLinks())
+    assert own.first == "<p>Caf\ufffd</p>\n"
 
 
 def test_check_warns_about_a_file_without_a_code(folder: Path) -> None:
