@@ -142,7 +142,7 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
     for place, token in enumerate(tokens):
         if token.type == "fence":
             token.content = _fill(token.content.rstrip(), quoted)
-        elif token.type == "heading_open" and token.tag == "h2":
+        elif token.type == "heading_open":
             token.attrSet("id", re.sub(r"\W+", "-", tokens[place + 1].content.lower()))
         for child in token.children or ():
             child.content = _fill(child.content, plain)

@@ -187,6 +187,7 @@ def test_planned_code_wakes_nobody() -> None:
     code = softdrive.match("13")
     assert (code.severity, code.planned) == (Severity.PAGE, True)
     assert dict(facts(softdrive, code))["Wakes someone"] == "no, alerts open tickets"
+    assert dataclasses.replace(code, severity=Severity.NONE).worst_severity is Severity.NONE
     (row,) = (line for line in printed("restart")[1].splitlines() if line.startswith("13 "))
     assert row.split()[-1] == "ticket"
 

@@ -111,7 +111,7 @@ def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
 
 def _assigned(place: str, value: object, instruction: str) -> str:
     """The mistake at `place`: its value, with passwords hidden, and the instruction."""
-    if isinstance(value, str) and "://" in value:
+    if isinstance(value, str):
         value = masked(value)
     return f"{place} = {value!r}: {instruction}"
 
