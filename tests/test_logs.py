@@ -73,10 +73,12 @@ def test_warnings_of_libraries_have_the_same_format(lines: Lines) -> None:
         raise ValueError("why")
     except ValueError:
         logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
-    warning, exception = lines()
+        Log("exporter.test").error("defect", exc_info=True)
+    warning, exception, own = lines()
     assert (warning["level"], warning["event"]) == ("warning", "odd thing")
     assert exception["event"] == "Exception in ASGI application"
     assert exception["exception"].endswith("ValueError: why")
+    assert own["exception"] == exception["exception"]
 
 
 @pytest.mark.parametrize("stderr", ["none", "closed", "full"])
