@@ -118,7 +118,8 @@ def test_flood_of_a_reason_is_logged_a_few_times_and_then_counted(lines: Lines) 
     for number in range(10):
         sampler.warning("flood", "refused", number=number)
     sampler.warning("rare", "refused", number=99)
-    assert [line["number"] for line in lines()] == [0, 1, 2, 3, 4, 99]
+    logged = [(line["reason"], line["number"]) for line in lines()]
+    assert logged == [*(("flood", number) for number in range(5)), ("rare", 99)]
     clock.now += 59
     sampler.warning("flood", "refused")
     assert not lines()
@@ -127,7 +128,7 @@ def test_flood_of_a_reason_is_logged_a_few_times_and_then_counted(lines: Lines) 
         sampler.warning("flood", "refused")
     sampler.flush()
     sampler.flush()
-    suppressed, *logged, last = [(line["event"], line.get("suppressed")) for line in lines()]
+    suppressed, *later, last = [(line["event"], line.get("suppressed")) for line in lines()]
     assert suppressed == ("suppressed", 6)
-    assert logged == [("refused", None)] * 5
+    assert later == [("refused", None)] * 5
     assert last == ("suppressed", 2)

@@ -54,6 +54,11 @@ def test_search_without_a_script_equals_the_command(ops: Ops, query: str) -> Non
     assert set(visible(html)) == paths
     assert f"{len(paths)} of 38 codes" in html
     assert f'value="{query}"' in html
+    assert "/codes?q=" not in html
+
+
+def test_search_without_matches_has_suggestions(ops: Ops) -> None:
+    assert 'href="/codes?q=firewall"' in ops.get("/codes?q=fierwall").text
 
 
 def test_rows_count_ends_of_5_minutes_an_hour_and_in_total() -> None:
