@@ -121,9 +121,9 @@ class RunbookIndex:
 
 def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
     """Similar codes of the system, or of all systems if it has none, the best first."""
-    for words in ([system, code], [code]) if system in taxonomy.systems else ([code],):
+    for words in ([system, code], [code]):
         matches = search(taxonomy, words)
-        for query in near(taxonomy, words) if not matches else ():
+        for query in near(taxonomy, words):
             matches += search(taxonomy, [query])
         if matches:
             return list(dict.fromkeys(matches))[:_MAX_SIMILAR]
