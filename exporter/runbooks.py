@@ -70,7 +70,7 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
     }
     for folder in folders:
         runbooks = folder / "runbooks"
-        for path in runbooks.rglob("*.md"):
+        for path in sorted(runbooks.rglob("*.md")):
             if str(path.relative_to(runbooks)) not in names:
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"
 
