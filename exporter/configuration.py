@@ -15,8 +15,8 @@ from exporter.server.certificates import Certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
-from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load as load_taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import read_tokens
 
 _SOON: Final = 14 * 86400

@@ -45,7 +45,7 @@ def field_named(name: str, *, beacon: bool = False) -> str | None:
 
 def same_name(name: str, other: str) -> bool:
     """Whether two names differ by case, spaces, `_` and `-` at most."""
-    return max(len(name), len(other)) <= _LONGEST and _key(name) == _key(other)
+    return _key(name) == _key(other)
 
 
 def attribute_key(name: str) -> str:

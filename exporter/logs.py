@@ -109,14 +109,14 @@ def _line(record: logging.LogRecord) -> str:
         **getattr(record, "fields", {}),
     }
     line = {key: _short(value) for key, value in line.items()}
-    if record.exc_info and record.exc_info[0] is not None:
+    if record.exc_info:
         # The end of a traceback names the error; its start is in uvicorn.
         line["exception"] = logging.Formatter().formatException(record.exc_info)[-_MAX_TRACEBACK:]
     return json.dumps(line)
 
 
 def _short(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, int | float):
         return value
     text = str(value)
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"

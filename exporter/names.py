@@ -111,7 +111,6 @@ RULE_ERROR_RATIO: Final = "system:session_ends:error_ratio"
 RULE_OBJECTIVE: Final = "system:session_end_objective:max"
 RULE_CODE_INFO: Final = "system_code:session_end_code_info:newest"
 RULE_CODE_HELP: Final = "system_code:session_end_code_help:newest"
-RULE_LINKS: Final = "cluster:session_exporter_links_info:newest"
 
 # --- paths ------------------------------------------------------------------------------------------
 INGEST_PATH: Final = "/v1/session-ends"

@@ -142,13 +142,13 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
     for place, token in enumerate(tokens):
         if token.type == "fence":
             token.content = _fill(token.content.rstrip(), quoted)
-        elif token.type == "heading_open" and token.tag == "h2":
+        elif token.type == "heading_open":
             token.attrSet("id", re.sub(r"\W+", "-", tokens[place + 1].content.lower()))
         for child in token.children or ():
             child.content = _fill(child.content, plain)
     env = {"links": links, "name": name, "count": 0}
     html = markdown.renderer.render(tokens, markdown.options, env)
-    first, *rest = re.split("(?=<h[1-6])", html, maxsplit=1)
+    first, *rest = re.split("(?=<h[1-6])", html)
     return Rendered(Markup(first), Markup("".join(rest)))  # noqa: S704
 
 

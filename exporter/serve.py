@@ -44,7 +44,7 @@ from exporter.settings import Settings
 from exporter.streampixel import builds
 from exporter.streampixel.builds import BuildsCollector, BuildWebhook, build_series
 from exporter.streampixel.live_stats import live_stats
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator
 from exporter.watched import RELOADED, Watched

@@ -76,6 +76,7 @@ def test_argument_of_two_words_equals_two_arguments() -> None:
         ("softdrive 4001", "streampixel 4001"),
         ("softdrve 08", "softdrive 08"),
         ("udp fierwall", "udp firewall"),
+        ("softdrive fierwall", "softdrive firewall"),
         ("no worker nod availabel", "no worker node available"),
     ],
 )
@@ -88,7 +89,12 @@ def test_misspelled_query_gets_a_suggestion_that_matches(query: str, suggestion:
 
 def test_short_number_is_not_similar_to_a_longer_one() -> None:
     assert near(TAXONOMY, ["05"]) == []
+    assert near(TAXONOMY, ["error code 4008"]) == near(TAXONOMY, ["4008"])
     assert near(TAXONOMY, ["4008"]) == ["4007", "4006", "4005", "4004"]
+
+
+def test_word_is_not_corrected_to_a_word_that_is_little_like_it() -> None:
+    assert near(TAXONOMY, ["nosuch"]) == []
 
 
 def test_search_prints_the_pages_of_a_single_code() -> None:
@@ -114,6 +120,8 @@ def test_several_matches_are_a_table_per_system() -> None:
         "Code  Name                     Phase   Who acts  Spike\n"
         "4004  Maximum Runtime Reached  stream  policy    ticket"
     )
+    # Also where the first matches, by name, are of several systems.
+    assert printed("crashed")[1].count("vendor page") == 2
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -187,6 +195,7 @@ def test_planned_code_wakes_nobody() -> None:
     code = softdrive.match("13")
     assert (code.severity, code.planned) == (Severity.PAGE, True)
     assert dict(facts(softdrive, code))["Wakes someone"] == "no, alerts open tickets"
+    assert dataclasses.replace(code, severity=Severity.NONE).worst_severity is Severity.NONE
     (row,) = (line for line in printed("restart")[1].splitlines() if line.startswith("13 "))
     assert row.split()[-1] == "ticket"
 

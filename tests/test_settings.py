@@ -52,7 +52,7 @@ def test_flags_win_over_variables_and_these_over_the_file(
 ) -> None:
     path = toml('max_events = 1\nmax_depth = 11\nmax_body = "1KiB"\nallow_anonymous = true\n')
     monkeypatch.setenv(PREFIX + "MAX_EVENTS", "2")
-    monkeypatch.setenv(PREFIX + "MAX_DEPTH", "12")
+    monkeypatch.setenv(PREFIX.lower() + "max_depth", "12")
     settings = load(path, max_events=3, ingest=None)
     assert (settings.max_events, settings.max_depth, settings.max_body) == (3, 12, 1024)
     assert settings.allow_anonymous == "both"
@@ -69,6 +69,9 @@ def test_variable_names_the_file_which_must_be_toml(
     assert mistakes() == ["/no/such.toml: No such file or directory"]
     (mistake,) = mistakes(toml("a = \n"))
     assert mistake.startswith(f"{path}: not TOML: ")
+    path.write_bytes("# è".encode("latin-1"))
+    (mistake,) = mistakes(path)
+    assert mistake.startswith(f"{path}: not TOML: 'utf-8' codec can't decode byte 0xe8")
 
 
 def test_file_may_begin_with_a_byte_order_mark(toml: Toml) -> None:
@@ -92,19 +95,22 @@ def test_paths_in_the_file_are_relative_to_it(
     assert (settings.ops_tls_cert, settings.ops_tls_key) == (Path("cert.pem"), Path("key.pem"))
     assert load(toml('taxonomy = "a, b"\n')).taxonomy == (tmp_path / "a", tmp_path / "b")
     assert load(toml("")).data_dir == Path("data")
-    path = toml('ops_token_file = ""\n')
+    path = toml('data_dir = 7\nops_token_file = ""\n')
     assert mistakes(path) == [
-        f"{path}: ops_token_file = '': write a path, or leave out the setting"
+        f"{path}: data_dir = 7: write a path in quotes",
+        f"{path}: ops_token_file = '': write a path, or leave out the setting",
     ]
 
 
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("max_event_age", {"250ms": 0.25, "10": 10, "1.5m": 90, "1 h": 3600, "1d": 86400}),
-        ("max_body", {"2KiB": 2048, "1 MiB": 1024**2, "1gib": 1024**3}),
-        ("labels", {"region, project,": ("region", "project")}),
+        ("max_event_age", {"250ms": 0.25, "10": 10, "1.5m\r": 90, "1 h": 3600, "1d": 86400}),
+        ("max_body", {"2KiB\r": 2048, "1 MiB": 1024**2, "1gib": 1024**3}),
+        ("labels", {"region, project, ": ("region", "project")}),
         ("taxonomy", {"/a,/b": (Path("/a"), Path("/b"))}),
+        ("runbook_url", {"https://a.example/": "https://a.example"}),
+        ("live_stats_url", {"https://a.example/": "https://a.example"}),
         ("allow_anonymous", {"True": "both", "false": "none", "ops": "ops"}),
     ],
 )
@@ -133,6 +139,9 @@ ROWS: list[tuple[str, Any, str]] = [
     ("max_event_age", "soon", "write seconds or a duration such as 15m"),
     ("max_event_age", 0, "write more than 0s"),
     ("max_event_age", "800000d", "write at most 316224000s"),
+    ("first_seen_zero_for", -1, "write at least 0s"),
+    ("first_seen_zero_for", "800000d", "write at most 316224000s"),
+    ("live_stats_interval", 29, "write at least 30s"),
     # TOML has `nan` and `inf`; a deadline of `nan` would never end.
     ("receive_timeout", math.nan, "write a finite number"),
     ("max_body", "1MB", "write bytes or a size such as 1MiB"),
@@ -204,10 +213,17 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"trusted_proxies": "10.0.0.1/8"},
         "trusted_proxies[0] = '10.0.0.1/8': write an IP address or a network, such as 10.0.0.0/8 or ::1",
     ),
+    *(
+        (
+            {"otlp_attributes": mapped},
+            f"otlp_attributes[0] = {mapped!r}: write FIELD=ATTRIBUTE, where FIELD is one of "
+            f"{', '.join(MAPPABLE)}, labels.NAME",
+        )
+        for mapped in ("body=x", "code=")
+    ),
     (
-        {"otlp_attributes": "body=x"},
-        "otlp_attributes[0] = 'body=x': write FIELD=ATTRIBUTE, where FIELD is one of "
-        f"{', '.join(MAPPABLE)}, labels.NAME",
+        {"live_stats_projects": "a/b"},
+        "live_stats_projects[0] = 'a/b': write an id: up to 64 letters, digits, _ and -",
     ),
     ({"otlp_events": ""}, "otlp_events = []: list at least 1"),
     ({"otlp_events": ["a", ""]}, "otlp_events[1] = '': write a text that is not empty"),

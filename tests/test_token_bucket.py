@@ -59,6 +59,15 @@ def test_full_buckets_are_dropped_first(clock: Clock) -> None:
     assert buckets.take("busy", limit) is not None
 
 
+def test_full_table_is_swept_once_a_second(clock: Clock) -> None:
+    """Fails when each new name sweeps the table, which takes a millisecond."""
+    buckets, limit = TokenBuckets(clock, max_buckets=1), Limit(100, 1)
+    for name in ("first", "second", "shared"):
+        assert buckets.take(name, limit) is None
+        clock.now += 0.1 if name != "shared" else 0
+    assert buckets.take("shared too", limit) is not None
+
+
 def test_flood_of_names_neither_resets_nor_drains_a_bucket(clock: Clock) -> None:
     """Fails when the oldest bucket is evicted: addresses of a flood evicted each other with their debts."""
     buckets, limit = TokenBuckets(clock, max_buckets=100), Limit(0.001, 5)

@@ -51,10 +51,11 @@ def test_tokens_are_compared_in_constant_time(
     [
         (b"# only this\n", [": the file has no token: write one token per line"]),
         (
-            b"short\n\nfirst-token second-token\n",
+            b"short\n\nfirst-token second-token\nwith-a-delete\x7fcharacter\n",
             [
                 ":1: the token has 5 characters: use at least 16",
                 ":3: a token must be printable ASCII characters without spaces",
+                ":4: a token must be printable ASCII characters without spaces",
             ],
         ),
         (None, [": No such file or directory"]),

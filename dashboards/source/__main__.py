@@ -29,9 +29,9 @@ def texts() -> dict[str, str]:
 
 def _with_defaults(source: Any, loaded: Any) -> Any:
     """The source with Grafana's default values. It keeps the keys of data sources, which the SDK drops."""
-    if isinstance(source, list) and isinstance(loaded, list):
+    if isinstance(loaded, list):
         return [_with_defaults(*pair) for pair in zip(source, loaded, strict=True)]
-    if not (isinstance(source, dict) and isinstance(loaded, dict)):
+    if not isinstance(loaded, dict):
         return source
     given = {key: value for key, value in source.items() if value is not None}
     own = {key: _with_defaults(value, loaded.get(key)) for key, value in given.items()}
@@ -40,4 +40,4 @@ def _with_defaults(source: Any, loaded: Any) -> Any:
 
 if __name__ == "__main__":
     for name, text in texts().items():
-        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+        (FOLDER / name).write_text(text, encoding="utf-8")

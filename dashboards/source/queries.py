@@ -60,8 +60,7 @@ def rows(expr: str) -> Query:
 
 def selector(metric: str, *matchers: str) -> str:
     """`metric{matchers}`; matchers are written out, with Grafana's variables in them."""
-    inner = ", ".join(matchers)
-    return f"{metric}{{{inner}}}" if inner else metric
+    return f"{metric}{{{', '.join(matchers)}}}"
 
 
 def total(by: str, expr: str) -> str:

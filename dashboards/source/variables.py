@@ -81,9 +81,8 @@ def _query(
         # Reads the values when the time range changes, and sorts them alphabetically.
         "refresh": 2,
         "sort": 1,
+        "regex": regex,
     }
-    if regex:
-        variable["regex"] = regex
     if several:
         # A pattern instead of the list of all values also includes later values.
         variable |= {"allValue": ".+", "current": _option("All", "$__all")}

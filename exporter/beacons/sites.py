@@ -17,7 +17,7 @@ from exporter import json_schema
 from exporter.errors import ConfigError
 from exporter.names import OTHER
 from exporter.settings import Settings
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import YamlMapping, read

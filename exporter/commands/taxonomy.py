@@ -10,7 +10,7 @@ from exporter.errors import ConfigError
 from exporter.settings import read
 
 if TYPE_CHECKING:
-    from exporter.taxonomy import Taxonomy
+    from exporter.taxonomy.model import Taxonomy
 
 
 def codes(

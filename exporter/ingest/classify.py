@@ -12,7 +12,7 @@ from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, use
 from exporter.ingest.labels import LabelValues
 from exporter.ingest.resolver import ResolvedCode, Resolver
 from exporter.ledger.contract import Batch, Family, Series
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 
 _ID_BYTES: Final = 128
 _SHORT: Final = 100

@@ -13,7 +13,7 @@ from exporter.ingest.event import Columns
 from exporter.ingest.labels import Values
 from exporter.ledger.contract import Family, Series
 from exporter.names import UNKNOWN
-from exporter.taxonomy import PHASES, Taxonomy
+from exporter.taxonomy.model import PHASES, Taxonomy
 from exporter.taxonomy.spellings import normalize
 
 _encode = msgspec.msgpack.Encoder().encode

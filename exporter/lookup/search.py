@@ -116,5 +116,5 @@ def _corrected(taxonomy: Taxonomy, systems: Iterable[System], query: str) -> str
         # A cheap filter before difflib: words that share less than half of the letters.
         letters = set(word)
         alike = [w for w in vocabulary if 2 * len(letters.intersection(w)) >= len(letters)]
-        words[i] = next(iter(get_close_matches(word, alike, n=1, cutoff=_SIMILAR)), word)
+        words[i] = next(iter(get_close_matches(word, alike, cutoff=_SIMILAR)), word)
     return " ".join(words)

@@ -58,7 +58,7 @@ def _ranges(header: str) -> Iterable[tuple[str, dict[str, str], float]]:
         parameters = {}
         for pair in pairs:
             key, _, value = pair.partition("=")
-            parameters[key.strip()] = value.strip().strip('"')
+            parameters[key] = value.strip('"')
         try:
             quality = float(parameters.pop("q", "1"))
         except ValueError:

@@ -21,7 +21,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-import exporter
 from exporter import names
 from exporter.errors import Internal, MethodNotAllowed, NotFound
 from exporter.ingest.unknown import UnknownCodes
@@ -56,8 +55,6 @@ def create_app(
     # No request leaves the host: FastAPI's telemetry would send to OTEL_* of the environment, and its
     # docs page loads scripts from a CDN.
     app = FastAPI(
-        title="session-end-exporter",
-        version=exporter.__version__,
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},

@@ -1,6 +1,6 @@
 """The model of a taxonomy: systems and their codes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -117,7 +117,7 @@ class System:
     normal: Code
     unknown: Code
     spellings: dict[str, Code]
-    compact: dict[str, frozenset[str]] = field(default_factory=dict)
+    compact: dict[str, frozenset[str]]
     objective: float = DEFAULT_OBJECTIVE
 
     @property

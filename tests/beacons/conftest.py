@@ -12,7 +12,7 @@ from exporter.beacons.sites import SitesLoader, hash_key
 from exporter.ingest.app import IngestApp
 from exporter.ingest.guard import Guard
 from exporter.names import BEACONS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator
 from exporter.watched import Watched

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from tests.beacons.conftest import ALLOW, DESK, KEY, OLD_KEY, OTHER_KEY, SHOP, SITES, Browsers
 from tests.e2e.exporter_process import ExporterProcess

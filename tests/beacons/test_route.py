@@ -12,7 +12,7 @@ from exporter import names
 from exporter.errors import LedgerUnavailable
 from exporter.ingest.keys import seed
 from exporter.ledger.contract import Batch, Receipt
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.beacons.conftest import ALLOW, DESK, EVENT, KEY, OTHER_KEY, SHOP, SITES, Browsers
 from tests.ingest.listener import Answer, Stream
 

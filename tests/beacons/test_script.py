@@ -11,7 +11,7 @@ from exporter import names
 from exporter.beacons.script import Script, ScriptRoute, load
 from exporter.ingest.app import IngestApp
 from exporter.settings import Settings
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import Answer, Listener
 from tests.ops.ops_app import Ops, Page
 

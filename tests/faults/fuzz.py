@@ -26,8 +26,8 @@ from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Batch, Receip
 from exporter.ledger.totals import RunningTotals
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import render
-from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import Taxonomy
 from tests.faults.exposition import families
 from tests.faults.mutator import Input, Mutator, packed
 from tests.faults.table import row

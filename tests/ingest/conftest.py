@@ -10,8 +10,8 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
-from exporter.taxonomy import Taxonomy
 from exporter.taxonomy.loader import load
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest import memory_ledger
 from tests.ingest.listener import LABELS, NOW, Listener
 

@@ -26,7 +26,7 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics.own import OwnMetrics
 from exporter.names import INGEST_PATH, LOGS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
 from tests.ingest.memory_ledger import MemoryLedger
 

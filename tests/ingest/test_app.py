@@ -17,7 +17,7 @@ from exporter.errors import (
 from exporter.ingest.app import Answer as RouteAnswer
 from exporter.ingest.app import Request, find_route
 from exporter.names import LOGS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
 
 EVENT = b'{"system":"softdrive","id":"a"}'

@@ -10,7 +10,7 @@ from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import MAX_DURATION
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.faults.fuzz import fuzz
 from tests.faults.mutator import Mutator
 from tests.ingest.conftest import (

@@ -13,7 +13,7 @@ import pytest
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Answered, Batch
 from exporter.names import INGEST_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
 from tests.faults.fuzz import TYPES
 from tests.faults.mutator import Mutator

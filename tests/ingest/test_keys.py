@@ -8,7 +8,7 @@ import pytest
 
 from exporter import names
 from exporter.ingest.classify import Classifier
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.e2e.exporter_process import ExporterProcess
 from tests.ingest.conftest import (
     BASE,

@@ -13,7 +13,7 @@ from exporter.ingest.large_bodies import LARGE
 from exporter.ingest.otlp.records import Records
 from exporter.ledger.contract import Batch, Receipt
 from exporter.names import INGEST_PATH, LOGS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import Answer, Listener, keyless
 from tests.ingest.memory_ledger import MemoryLedger
 

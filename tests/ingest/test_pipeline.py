@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
 from exporter.ingest.large_bodies import LARGE
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 
 OLD = "2026-11-20T10:00:00Z"

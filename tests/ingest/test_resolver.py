@@ -8,7 +8,7 @@ from exporter.ingest.classify import Classifier
 from exporter.ingest.resolver import Resolver
 from exporter.ledger.contract import Family
 from exporter.names import UNKNOWN
-from exporter.taxonomy import PHASES, Taxonomy
+from exporter.taxonomy.model import PHASES, Taxonomy
 from tests.ingest.conftest import (
     BASE,
     MAX_AGE,

@@ -80,6 +80,7 @@ def two_systems() -> Taxonomy:
                 normal=codes[0],
                 unknown=unknown_code(name),
                 spellings={},
+                compact={},
             )
             for name, codes in systems.items()
         }

@@ -49,6 +49,8 @@ def test_every_path_answers_get_and_head_only() -> None:
 def test_unknown_path_is_a_problem() -> None:
     answer = Ops().get("/metrics/")
     assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
+    assert answer.json()["detail"] == "the pages of this listener are listed at /"
+    assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize(

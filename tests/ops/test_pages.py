@@ -75,13 +75,16 @@ def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
 
 def test_landing_page_shows_totals_and_links() -> None:
     ledger = StillLedger(
-        [total(1234567), total(5, family=Family.LATE), total(7, family=Family.INTERRUPTIONS)],
+        [
+            *(total(1234567), total(5, family=Family.LATE)),
+            *(total(7, family=Family.INTERRUPTIONS), total(3, family=Family.REPEATS)),
+        ],
         ledger="k3f9",
     )
     ops = Ops(ledger)
     ops.own.accepted.inc(42)
     page = Page(ops.get("/").text)
-    for fact in ("Ready:", "1,234,572", "k3f9", "42", "Alpha", "7"):
+    for fact in ("Ready:", "Alpha001,234,5727 Beta", "k3f9", "42"):
         assert fact in page.text
     assert "Warning" not in page.text
     assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(page.refs)
@@ -90,12 +93,14 @@ def test_landing_page_shows_totals_and_links() -> None:
 def test_landing_page_shows_events_and_failures_of_the_last_minutes() -> None:
     ops = Ops(StillLedger([total(100), total(50, family=Family.LATE)]))
     ops.clock.now += 30
-    ops.ledger.series = [total(104), total(52, family=Family.LATE)]
+    others = [total(7, code="unknown"), total(9, code="none")]
+    ops.ledger.series = [total(104), total(52, family=Family.LATE), *others]
     html = ops.get("/").text
     page = Page(html)
-    assert "6 events accepted, 4 of them failed sessions." in page.text
-    assert "at most 6, the latest in this minute. A restart" in page.text
-    assert f"{names.CODES_PATH}/alpha/1001" in page.refs
+    assert "22 events accepted, 11 of them failed sessions." in page.text
+    assert "at most 22, the latest in this minute. A restart" in page.text
+    failed = [ref for ref in page.refs if ref.startswith(f"{names.CODES_PATH}/")]
+    assert failed == [f"{names.CODES_PATH}/alpha/{code}" for code in ("unknown", "1001")]
     assert html.count("<rect") == 1
     ops.wait(10)
     page = Page(ops.get("/").text)

@@ -29,12 +29,15 @@ def test_each_minute_has_its_count_and_the_running_minute_is_last() -> None:
     assert recent.ends_by_minute(KEY) == [3, 0, 5, 7]
     assert recent.ends_within(KEY, 1) == 12
     assert recent.ends_within(("alpha", "no such code"), 5) == 0
+    ops.wait(2 * MINUTES)
+    assert len(ops.recent_ends.read().minutes) == MINUTES + 1
 
 
 def test_series_of_a_code_are_added_up_and_late_ends_and_interruptions_are_no_ends() -> None:
     ops = counted()
     late, interruptions = total(2, family=Family.LATE), total(4, family=Family.INTERRUPTIONS)
-    ops.ledger.series = [total(2, "eu"), total(3, "us"), late, interruptions]
+    repeats = total(1, family=Family.REPEATS)
+    ops.ledger.series = [total(2, "eu"), total(3, "us"), late, interruptions, repeats]
     recent = ops.recent_ends.read()
     assert recent.ends_by_minute(KEY) == [5]
     assert recent.events_by_minute() == [11]

@@ -40,7 +40,11 @@ def visible(html: str) -> list[str]:
 
 
 def test_every_code_has_a_row_that_links_to_its_runbook(ops: Ops) -> None:
-    paths = visible(ops.get("/codes").text)
+    html = ops.get("/codes").text
+    assert [row for row, *_ in ROW.findall(html) if "4001" in row.split("|")] == [
+        "4001|no worker node available|worker node unavailable|not available"
+    ]
+    paths = visible(html)
     assert paths == [f"/codes/{code.system}/{code.code}" for code in CODES]
     assert len(paths) == 38
     assert {ops.get(path).status_code for path in paths} == {200}
@@ -54,6 +58,11 @@ def test_search_without_a_script_equals_the_command(ops: Ops, query: str) -> Non
     assert set(visible(html)) == paths
     assert f"{len(paths)} of 38 codes" in html
     assert f'value="{query}"' in html
+    assert "/codes?q=" not in html
+
+
+def test_search_without_matches_has_suggestions(ops: Ops) -> None:
+    assert 'href="/codes?q=firewall"' in ops.get("/codes?q=fierwall").text
 
 
 def test_rows_count_ends_of_5_minutes_an_hour_and_in_total() -> None:
@@ -209,6 +218,7 @@ def test_page_of_unknown_shows_the_codes_as_sent() -> None:
     assert EVIL in Page(html).text
     assert "elsewhere" not in html
     assert "2026-09-21 14:13:20 UTC" in html
+    assert EVIL not in Page(ops.get("/codes/alpha/1001").text).text
     assert "<code>evil&lt;U+202E&gt;40&lt;U+200B&gt;01&lt;U+000A&gt;?</code>" in html
 
 
@@ -243,6 +253,9 @@ def test_code_that_equals_its_name_is_written_once() -> None:
         ("/codes/streampixel/08", "/codes/softdrive/08"),
         ("/codes/streampixel/4008", "/codes/streampixel/4007"),
         ("/codes/softdrive/MonitorTopologyFial", "/codes/softdrive/08"),
+        ("/codes/streampixel/MonitorTopologyFial", "/codes/softdrive/08"),
+        ("/codes/streampixel/netwrk", "/codes/streampixel/1005"),
+        ("/codes/softdriv/8", "/codes/softdrive/08"),
         ("/codes/softdrive/99", "/codes?q=softdrive"),
         ("/codes/softdrive/99", "/codes/softdrive/unknown"),
         ("/codes/streampixl/4001", "/codes/streampixel/4001"),

@@ -12,6 +12,8 @@ from tests.ops.ops_app import Clock, Ops
 from tests.ops.test_app import PATHS
 
 TOKEN = "0123456789abcdef:with-a-colon"
+BASE64 = "0123456789abcdef"
+"""A token that could be the credentials of Basic."""
 OPEN = {names.HEALTHY_PATH, names.READY_PATH}
 
 
@@ -19,7 +21,7 @@ OPEN = {names.HEALTHY_PATH, names.READY_PATH}
 def ops(tmp_path: Path) -> Ops:
     """An app with a token file; throttling begins after 10 wrong tokens without a pause."""
     path = tmp_path / "tokens"
-    path.write_text(TOKEN)
+    path.write_text(f"{TOKEN}\n{BASE64}\n")
     path.chmod(0o600)
     clock = Clock()
     return Ops(authenticator=Authenticator(path, clock), clock=clock)
@@ -56,7 +58,9 @@ def test_health_needs_no_token_but_similar_paths_do(ops: Ops) -> None:
 
 def test_token_is_the_password_of_any_user(ops: Ops) -> None:
     for user in ("", "on-call", "Jörg"):
-        assert ops.get("/codes", authorization=basic(f"{user}:{TOKEN}")).status_code == 200
+        password = basic(f"{user}:{TOKEN}")
+        for authorization in (password, password.replace(" ", "  "), f"Bearer {BASE64}"):
+            assert ops.get("/codes", authorization=authorization).status_code == 200
 
 
 @pytest.mark.parametrize(

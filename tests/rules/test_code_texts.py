@@ -27,6 +27,7 @@ from tests.rules.series import (
     share,
 )
 
+LINKS = "cluster:session_exporter_links_info:newest"
 STEPS = 70
 NUMBERS = "201 in 5 min (expected 5.0), 4% of all session ends."
 LINK_RULES = RuleSet(("SessionEndExporterDown",), files=(SESSION_ENDS, EXPORTER))
@@ -210,11 +211,11 @@ def test_links_are_those_of_an_exporter_that_answers_or_answered_last(tmp_path: 
         | links("a", "1x100 stale", cluster="three")
         | links("b", "1x40 stale", cluster="three")
     )
-    shown = f"group by (cluster, runbooks) ({names.RULE_LINKS}{{cluster!='three'}})"
+    shown = f"group by (cluster, runbooks) ({LINKS}{{cluster!='three'}})"
     for minute, first, second in ((10, "a", "a"), (30, "b", "a"), (45, "a", "b"), (200, "a", "b")):
         runbooks = {f'{{runbooks="{first}"}}': 1.0, f'{{cluster="two", runbooks="{second}"}}': 1.0}
         case.query(minute, shown, runbooks)
-    last = f"group by (runbooks) ({names.RULE_LINKS}{{cluster='three'}})"
+    last = f"group by (runbooks) ({LINKS}{{cluster='three'}})"
     case.query(1540, last, {'{runbooks="a"}': 1})
-    case.query(1541, names.RULE_LINKS, {})
+    case.query(1541, LINKS, {})
     LINK_RULES.check(tmp_path, case)

@@ -34,8 +34,9 @@ def words(text: str) -> set[str]:
 def test_every_code_and_alert_has_a_file() -> None:
     """No other files exist."""
     expected = {runbooks.file_of_code(system, code) for system, code in CODES}
+    expected |= {runbooks.file_of_code(system, system.unknown) for system, _ in CODES}
     expected |= {runbooks.file_of_alert(alert.name) for alert in alerts()}
-    assert expected == {*PAGES} - {SHIPPED / "unknown.md", SHIPPED / "default.md"}
+    assert expected == {*PAGES} - {SHIPPED / "default.md"}
     assert list(runbooks.warnings(TAXONOMY)) == []
 
 
@@ -208,11 +209,19 @@ def test_operators_file_overrides_the_shipped_file(folder: Path) -> None:
     for code in ("07", "unknown"):
         (folder / "runbooks" / "acme" / f"{code}.md").write_text("Call Wile E. about {code}.\n")
         assert first_of(folder, code) == f"<p>Call Wile E. about {code}.</p>\n"
+    later = folder / "later" / "runbooks" / "acme" / "07.md"
+    later.parent.mkdir(parents=True)
+    later.write_bytes("Café".encode("latin-1"))
+    system = load([folder]).systems["acme"]
+    assert runbooks.file_of_code(system, system.codes[1], [folder, folder / "later"]) == later
+    own, _ = runbooks.of_code(system, system.codes[1], [folder / "later"], QueryLinks())
+    assert own.first == "<p>Caf\ufffd</p>\n"
 
 
 def test_check_warns_about_a_file_without_a_code(folder: Path) -> None:
     misspelled = folder / "runbooks" / "acme" / "99.md"
-    misspelled.write_text("Never shown.\n")
+    for path in (misspelled, misspelled.with_name("07.md")):
+        path.write_text("Call Wile E.\n")
     assert list(runbooks.warnings(load([folder]), [folder])) == [
         f"{misspelled}: no code has this runbook; the name is runbooks/<system>/<code>.md"
     ]

@@ -18,7 +18,7 @@ from exporter.simulate.noise import (
 from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, with_failures
 from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic, load, means
-from exporter.taxonomy import Outcome
+from exporter.taxonomy.model import Outcome
 
 STEP = 15.0
 WEEK = MONDAY + np.arange(0, 7 * DAY, STEP) + STEP / 2

@@ -61,6 +61,12 @@ EDITS = {
         'normal: "07"',
         "5: normal '07' has outcome 'failure'; the normal end must have outcome 'success'",
     ),
+    "missing-key": (
+        "    fix: Replace the cable.\n",
+        "",
+        "20: key 'fix' is missing in code '07'; required are code, name, phase, category, outcome, owner, "
+        "severity, description, causes, fix",
+    ),
     "not-yaml": ("title: Acme", "title: [Acme", "3: is not YAML: did not find expected ',' or ']'"),
     "objective": (
         "normal: ok",

@@ -11,6 +11,7 @@ from exporter.taxonomy.system import read_system
 from exporter.yaml_mapping import read
 from tests.taxonomy.mistakes import KINDS, TESTDATA, VALID, invalid
 
+REQUIRED = "system, title, source, phase_source, normal, categories, codes"
 OWNERS = "customer_network, client, platform, capacity, application, policy, user, nobody"
 
 
@@ -64,6 +65,9 @@ def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> N
     (folder / "bad.yaml").write_text(
         VALID.replace("system: acme", "system: bad").replace("owner: nobody", "owner: bob")
     )
+    nameless = [folder / "first.yaml", folder / "second.yaml"]
+    for path in nameless:
+        path.write_text(VALID.removeprefix("system: acme\n"))
     (folder / "trap.yaml").mkdir()
     (folder / "worse.yaml").write_text("- nothing\n")
     assert mistakes_of(tmp_path / "nowhere", folder) == [
@@ -71,6 +75,10 @@ def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> N
         f"{folder}/trap.yaml: can't be read: Is a directory",
         f"{folder}/worse.yaml:1: the system must be a mapping of keys, not a list",
         f"{folder}/bad.yaml:15: owner 'bob' in code 'ok' is not allowed; allowed are {OWNERS}",
+        *(
+            f"{path}:1: key 'system' is missing in the system; required are {REQUIRED}"
+            for path in nameless
+        ),
     ]
 
 

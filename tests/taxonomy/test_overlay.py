@@ -91,12 +91,13 @@ def test_overlays_that_disagree_are_both_named(tmp_path: Path) -> None:
 
 def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> None:
     path = write(
-        *(tmp_path, "mine", '  - code: "4006"', "    aliases: [Application Not Found]"),
+        *(tmp_path, "mine", '  - code: "4000"', "    aliases: [Application Not Found]"),
         *('  - code: "4066"', "    severity: page", "    owner: client"),
         *("  - code: unknown", "    severity: page", '  - code: "1000"', "    outcome: failure"),
         *("  - code: 4007", '  - code: "4001"', '  - code: "4001"', "title: Mine"),
     )
     other = write(tmp_path, "other", system="streampixl")
+    nameless = write(tmp_path, "zero", "  - severity: page")
     shipped = Path(loader.__file__).with_name("streampixel.yaml")
     line = shipped.read_text().splitlines().index("    name: Application Not Found") + 1
     assert mistakes_of(tmp_path) == [
@@ -107,7 +108,9 @@ def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> No
         f"{path}:5: streampixel has no code '4066', and a new code needs name, phase, category, outcome, "
         "description, causes, fix too; correct the code, or add these keys",
         f"{path}:8: code 'unknown' is reserved for undocumented codes; it can't be written or changed",
-        f"{path}:4: 'application not found' would mean code '4006' and code '4002' ({shipped}:{line}); a "
+        f"{nameless}:3: streampixel has no code '', and a new code needs code, name, phase, category, "
+        "outcome, owner, description, causes, fix too; correct the code, or add these keys",
+        f"{path}:4: 'application not found' would mean code '4000' and code '4002' ({shipped}:{line}); a "
         "spelling means one code: remove it from one of the two",
         f"{path}:11: normal '1000' has outcome 'failure'; the normal end must have outcome 'success'",
     ]

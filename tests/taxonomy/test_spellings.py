@@ -112,7 +112,7 @@ def test_no_text_is_an_error(raw: str | int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "both"), [("01", ("01", "1")), ("10", ("10",)), ("00", ("00", "0")), ("x1", ("x1",))]
+    ("code", "both"), [("01", ("01", "1")), ("10", ("10",)), ("00", ("00", "0")), ("0x1", ("0x1",))]
 )
 def test_padded_number_has_two_forms(code: str, both: tuple[str, ...]) -> None:
     assert numbers(code) == both
@@ -165,6 +165,12 @@ def test_names_that_differ_in_spaces_only_are_shared(tmp_path: Path) -> None:
     system = changed(tmp_path, "name: NoWorker NodeAvailable")
     assert system.match("No Worker Node Available") is system.unknown
     assert system.match("4006: No Worker Node Available").code == "4006"
+
+
+def test_names_with_signs_are_not_shared(tmp_path: Path) -> None:
+    other = '    name: "100% CPU"\n  - code: "4001"\n    name: C++'
+    system = changed(tmp_path, other.lstrip())
+    assert [system.match(name).code for name in ("100% cpu", "c++")] == ["4006", "4001"]
 
 
 def test_characters_with_long_forms_are_not_searched() -> None:

@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.metrics.collector import LedgerCollector
 from exporter.metrics.exposition import render
 from exporter.names import LOGS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.faults.fuzz import ShownLedger
 from tests.ingest.listener import JSON, LABELS, Listener
 from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, request

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown, TooManyRequests
 from exporter.ingest.otlp import route
 from exporter.names import LOGS_PATH
-from exporter.taxonomy import Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
 from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, request
 
