@@ -135,7 +135,7 @@ class Connections:
         for _ in range(_ACCEPT_BATCH):
             try:
                 accepted, peer = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except BlockingIOError:
                 return
             except OSError:
                 self._loop.remove_reader(listening)

@@ -53,7 +53,6 @@ class TimedProtocol(ClosingProtocol):
 
     def on_response_complete(self) -> None:
         """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
-        self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:

@@ -40,7 +40,6 @@ class DirectRequest:
     """A request until its answer. uvicorn's protocol uses the public attributes like those of its cycle."""
 
     message_event = asyncio.Event()
-    response_started = False
 
     def __init__(
         self, protocol: "DirectProtocol", start: Start, headers: Headers, body: bytes = b""
