@@ -99,15 +99,14 @@ class Pipeline:
         classified = self._classify(self._decode(media(headers), body, headers))
 
         def count(answer: Receipt | Refused) -> None:
-            result: bytes | Exception
             if isinstance(answer, Refused):
                 # Not raised: the traceback would keep the request until the garbage collector runs.
-                result = answer
-            else:
-                try:
-                    result = _reply(self._count(classified, answer))
-                except Exception as error:
-                    result = error
+                answered(answer)
+                return
+            try:
+                result: bytes | Exception = _reply(self._count(classified, answer))
+            except Exception as error:
+                result = error
             answered(result)
 
         self.ledger.enqueue(classified.batch, count)
