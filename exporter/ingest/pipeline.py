@@ -160,7 +160,7 @@ class Pipeline:
     def _count(self, classified: Classified, receipt: Receipt) -> Counted:
         """Update the exporter's own metrics."""
         own, ignored = self.own, classified.ignored
-        if ignored is not None and ignored.count:
+        if ignored is not None:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
         resolved, late = classified.resolved, classified.late

@@ -25,7 +25,7 @@ class TimedProtocol(ClosingProtocol):
 
     _read_deadline = math.inf
     _write_deadline = math.inf
-    _timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle
     waiting_since = math.inf
     """When the connection was accepted or its last answer completed; infinity while there is a request."""
 
@@ -39,8 +39,7 @@ class TimedProtocol(ClosingProtocol):
         self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

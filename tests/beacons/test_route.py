@@ -26,6 +26,8 @@ def test_batch_is_text_or_json(browsers: Browsers, content_type: str) -> None:
         ("streampixel", "4001", "ends"),
         ("streampixel", "1006", "interruptions"),
     ]
+    # No browser waits: a write for each beacon would delay other senders.
+    assert all(batch.deferrable for batch in browsers.listener.memory.batches)
 
 
 @pytest.mark.parametrize("key", ["unknown", "sha256:0", KEY + "x", KEY[:-1], KEY.upper()])

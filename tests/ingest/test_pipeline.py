@@ -242,6 +242,8 @@ def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:
     assert before[:3] == (2, 1, 2)
     assert listener.send(*events, {**EVENT, "id": "2"}).json["duplicates"] == 2
     assert recorded() == before
+    listener.send(*events, {**events[0], "id": "3"})
+    assert recorded()[:3] == (3, 1, 3)
 
 
 def test_delay_is_that_of_the_oldest_event_and_never_negative(listener: Listener) -> None:
