@@ -110,9 +110,7 @@ class Guard:
             while more:
                 self.check_size(len(body))
                 if self._reading > self.budget:
-                    raise QueueFull(
-                        f"{self._reading} bytes of other requests are being read", retry_after=1
-                    )
+                    raise QueueFull(f"{self._reading} bytes of other requests are being read")
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise RequestTimeout("the body ended early")

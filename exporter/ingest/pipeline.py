@@ -163,7 +163,7 @@ class Pipeline:
         if ignored is not None:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
-        resolved, late = classified.resolved, classified.late
+        resolved, late, rejected = classified.resolved, classified.late, classified.rejected
         if receipt.verdicts:
             own.duplicates.inc(receipt.duplicates)
             # A duplicate was recorded when its first event was counted.
@@ -171,15 +171,6 @@ class Pipeline:
             resolved = list(compress(resolved, accepted))
             series = compress(classified.batch.series, accepted)
             late = sum(each.family is Family.LATE for each in series)
-        if late:
-            own.late.inc(late)
-        if classified.unkeyed:
-            own.at_least_once.inc(classified.unkeyed)
-        if classified.delay is not None:
-            own.event_delay.observe(max(0.0, classified.delay))
-        self._record(resolved, classified.received)
-        rejected = classified.rejected
-        if receipt.verdicts and receipt.conflicts:
             message = "id: already counted with other content; the first event stands"
             conflicts = [
                 Rejection(place, "conflict", message)
@@ -187,6 +178,13 @@ class Pipeline:
                 if verdict == CONFLICT
             ]
             rejected = sorted(rejected + conflicts, key=lambda rejection: rejection.index)
+        if late:
+            own.late.inc(late)
+        if classified.unkeyed:
+            own.at_least_once.inc(classified.unkeyed)
+        if classified.delay is not None:
+            own.event_delay.observe(max(0.0, classified.delay))
+        self._record(resolved, classified.received)
         if rejected:
             self._count_rejections(rejected)
         if self.debug:

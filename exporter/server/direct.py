@@ -77,8 +77,6 @@ class KnownHeads:
 
     def find(self, data: bytes | memoryview) -> tuple[Start, Headers, bytes] | None:
         """Start, headers and body if `data` is exactly one request whose head is known."""
-        if len(data) > MAX_HEAD + MAX_BODY:
-            return None
         head, _, body = bytes(data).partition(_END)
         known = self._heads.get(head)
         return (known[0], known[1], body) if known is not None and known[2] == len(body) else None
@@ -86,7 +84,7 @@ class KnownHeads:
     def remember(self, data: bytes | memoryview, request: DirectRequest) -> None:
         """Remember the head of a `request` that was complete in one read, `data`."""
         end = len(data) - len(request.body)
-        head = bytes(data[: max(0, end)])
+        head = bytes(data[:end])
         # Not if lines precede or follow the request, or if its head ends in another way that llhttp accepts.
         if end <= MAX_HEAD and head.find(_END) == end - len(_END):
             if len(self._heads) >= MAX_HEADS:

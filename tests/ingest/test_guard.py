@@ -219,9 +219,8 @@ def test_bodies_being_read_share_a_budget() -> None:
             slow.put_nowait({"type": "http.request", "body": b"x" * 50, "more_body": True})
         await asyncio.sleep(0)
         for _ in range(3):
-            with pytest.raises(QueueFull) as caught:
+            with pytest.raises(QueueFull):
                 await limits.read({}, Stream([b"y" * 60, b"y"]).receive)
-            assert caught.value.retry_after
         assert await limits.read({}, Stream([b"y" * 50, b""]).receive) == b"y" * 50
         assert await limits.read({}, Stream([b"y" * 90]).receive) == b"y" * 90
         slow.put_nowait({"type": "http.request"})
