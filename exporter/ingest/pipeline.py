@@ -57,8 +57,8 @@ class Pipeline:
     unknown_codes: UnknownCodes
     label_names: tuple[str, ...]
     large: LargeBodies
+    rejected: Callable[[str, str], None]
     clock: Callable[[], float] = time.time
-    rejected: Callable[[str, str], None] = lambda _reason, _message: None
     debug: bool = False
 
     async def take(
