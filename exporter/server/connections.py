@@ -108,7 +108,6 @@ class Connections:
         self._open: dict[BufferedConnection, asyncio.Task[Any]] = {}
         # Shared by all connections: a buffer each would be 56 MiB for a thousand idle ones.
         self.buffer = memoryview(bytearray(READ))
-        self._closed = False
         self._error = TooManyConnections(
             f"the listener has {listener.max_connections} open connections (max_connections): "
             "try again later"
@@ -118,7 +117,6 @@ class Connections:
 
     def close(self) -> None:
         """Accept no more connections, and end unfinished handshakes."""
-        self._closed = True
         for listening in self._sockets:
             self._loop.remove_reader(listening)
         for start in self._open.values():
@@ -128,8 +126,7 @@ class Connections:
         """uvicorn itself waits for the connections."""
 
     def _listen(self, listening: socket.socket) -> None:
-        if not self._closed:
-            self._loop.add_reader(listening, self._accept, listening)
+        self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_ACCEPT_BATCH):
@@ -184,7 +181,6 @@ class Connections:
             if not self._tls:
                 answer = refusal(self._error)
                 answered = accepted.send(answer) == len(answer)
-                accepted.shutdown(socket.SHUT_WR)
                 # Closing with unread bytes would make the kernel send a reset.
                 accepted.recv(READ)
         self._listener.refused(self._error, client, answered)

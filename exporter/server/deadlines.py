@@ -59,7 +59,7 @@ class TimedProtocol(ClosingProtocol):
                 return
         # Also while it closes: over TLS, a close waits for the peer.
         self.waiting_since = self.loop.time()
-        if self._ignores_input and not self.pipeline:
+        if self._ignores_input:
             self._finish()
 
     def abort(self) -> bool:
@@ -122,7 +122,6 @@ class TimedProtocol(ClosingProtocol):
                 # Tells the application, which reads the body, not to count this as a disconnect.
                 cast("dict[str, object]", cycle.scope)[REFUSED] = True
                 cycle.disconnected = True
-                cycle.message_event.set()
             self.transport.write(refusal(error, self.server_state.default_headers))
             self.waiting_since = self.loop.time()
             self._finish()

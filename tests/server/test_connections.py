@@ -25,6 +25,7 @@ from tests.server.conftest import (
     Echo,
     Files,
     Start,
+    answer,
     ask,
     make_listener,
     post,
@@ -190,8 +191,11 @@ def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
     wait_for(lambda: accepts_tls(server.connect()))
 
 
-def test_connection_that_is_idle_longest_is_replaced_at_the_limit(start: Start) -> None:
-    """Fails without `_make_room`: a browser keeps a connection for minutes after a single request."""
+def test_connection_that_is_idle_longest_is_replaced_at_the_limit(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails without `_make_room`: a browser keeps a connection for minutes after a single request. Fails when
+    the end of a replaced connection raises: a stop waited for it."""
     server = start(max_connections=4)
     in_request = busy(server.connect())
     older, newer = server.connect(), server.connect()
@@ -203,6 +207,7 @@ def test_connection_that_is_idle_longest_is_replaced_at_the_limit(start: Start) 
     assert is_answered(newer, post(b"z"))
     assert is_answered(in_request, b"x")
     assert server.refused("too_many_connections") == 0
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("begun", [b"", b"P"], ids=["silent", "part of a head"])
@@ -257,11 +262,13 @@ def test_connection_with_an_unread_answer_is_not_replaced(start: Start) -> None:
     assert len(first + rest(client)) > 32 * MIB
 
 
-def test_connection_with_a_refused_body_is_replaced(start: Start) -> None:
-    """Fails when `_refuse` sets no time: the refused request counted as one that is being read."""
+@pytest.mark.parametrize("refused", [CHUNKED + b"zz\r\n", b"no HTTP\r\n"], ids=["body", "head"])
+def test_connection_with_a_refused_request_is_replaced(start: Start, refused: bytes) -> None:
+    """Fails when `_refuse` sets no time: the refused request counted as one that is being read. Fails without
+    `_phase` in `_finish`, for the head: the refused request was counted again."""
     server = start(max_connections=2)
     for _ in range(6):
-        assert status(ask(server.connect(), CHUNKED + b"zz\r\n")) == 400
+        assert status(ask(server.connect(), refused)) == 400
     assert server.refused("too_many_connections") == 0
 
 
@@ -273,6 +280,19 @@ class Blocking(Echo):
             self.begun.set()
             self.go.wait(DEADLINE)
         await super().__call__(scope, receive, send)
+
+
+def test_connection_with_a_request_is_refused_without_a_reset(start: Start) -> None:
+    """Fails without `recv` in `_refuse`."""
+    server = start(Blocking(), max_connections=1)
+    head = b"POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    server.connect().sendall(head)
+    assert server.received.begun.wait(DEADLINE)
+    client = server.connect()
+    client.sendall(post(b"x"))
+    server.received.go.set()
+    assert status(answer(client)) == 503
+    assert client.recv(1) == b""
 
 
 def test_connection_is_replaced_before_its_start_has_run(start: Start) -> None:
