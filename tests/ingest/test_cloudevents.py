@@ -61,6 +61,13 @@ def test_quotes_around_a_header_are_removed(listener: Listener) -> None:
     assert listener.post(body, {**BINARY, b"ce-id": b'"e\\-1"'}).json["duplicates"] == 1
 
 
+def test_other_headers_are_no_attributes(listener: Listener) -> None:
+    body = json.dumps(DATA).encode()
+    other = {b"user-agent": b"%ff", b"my-id": b"other"}
+    assert listener.post(body, BINARY).json["accepted"] == 1
+    assert listener.post(body, {**BINARY, **other}).json["duplicates"] == 1
+
+
 def test_batch_is_an_array_of_events(listener: Listener) -> None:
     events = [sdk(id=f"e-{number}") for number in range(3)]
     bodies = [written(to_structured_event(event))[0] for event in events]
