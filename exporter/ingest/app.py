@@ -175,7 +175,7 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
         )
     if method not in route.methods:
         raise MethodNotAllowed(
-            f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
+            f"{method}: this path takes {', '.join(route.methods)}", allow=route.methods
         )
     return route, segment
 

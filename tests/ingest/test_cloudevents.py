@@ -134,6 +134,7 @@ def encoded(text: str) -> dict[str, Any]:
         ({"specversion": "0.3"}, "invalid_cloudevent", "specversion: '0.3' is not '1.0'"),
         ({"source": "\ud800"}, "invalid_cloudevent", "source: contains a lone surrogate"),
         ({"time": 5}, "invalid_cloudevent", "time: must be a string, not a number"),
+        ({"time": "\ud800"}, "invalid_field", "time: "),
         *(
             (data, "invalid_cloudevent", f"data: must be an event, a JSON object, not {kind}")
             for data, kind in (

@@ -240,6 +240,10 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('{"system":"a","code":1.5}', "code: must be a string or an integer, not a number"),
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
+        (
+            '{"system":"a","duration_seconds":true}',
+            "duration_seconds: must be a number, not a boolean",
+        ),
         ('{"system":"a","final":1}', "final: must be true or false, not a number"),
         (
             '{"system":"a","duration_seconds":"1"}',
