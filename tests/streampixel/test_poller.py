@@ -273,6 +273,7 @@ def test_retry_after_is_honored_up_to_an_hour(
     server.faults.append(answers(503, {}, Retry_After=header))
     polling = Polling(server.url)
     polling.poll()
+    assert polling.reasons == ["server_error"]
     assert delay <= polling.delay() <= 1.1 * delay
 
 
