@@ -205,9 +205,10 @@ class Pipeline:
             if code.unknown is not None:
                 self.own.unknown.labels(code.system).inc(counts[code])
                 self.unknown_codes.record(code.system, code.unknown, now, counts[code])
-            for name, value in zip(self.label_names, code.series.labels, strict=True):
-                if value == OTHER:
-                    self.own.capped.labels(name).inc(counts[code])
+            if OTHER in code.series.labels:
+                for name, value in zip(self.label_names, code.series.labels, strict=True):
+                    if value == OTHER:
+                        self.own.capped.labels(name).inc(counts[code])
 
     def _count_rejections(self, rejected: list[Rejection]) -> None:
         for rejection in rejected:

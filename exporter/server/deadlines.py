@@ -122,6 +122,7 @@ class TimedProtocol(ClosingProtocol):
                 # Tells the application, which reads the body, not to count this as a disconnect.
                 cast("dict[str, object]", cycle.scope)[REFUSED] = True
                 cycle.disconnected = True
+                cycle.message_event.set()
             self.transport.write(refusal(error, self.server_state.default_headers))
             self.waiting_since = self.loop.time()
             self._finish()

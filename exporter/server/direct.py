@@ -40,6 +40,7 @@ class DirectRequest:
     """A request until its answer. uvicorn's protocol uses the public attributes like those of its cycle."""
 
     message_event = asyncio.Event()
+    response_started = False
 
     def __init__(
         self, protocol: "DirectProtocol", start: Start, headers: Headers, body: bytes = b""
@@ -77,6 +78,8 @@ class KnownHeads:
 
     def find(self, data: bytes | memoryview) -> tuple[Start, Headers, bytes] | None:
         """Start, headers and body if `data` is exactly one request whose head is known."""
+        if len(data) > MAX_HEAD + MAX_BODY:
+            return None
         head, _, body = bytes(data).partition(_END)
         known = self._heads.get(head)
         return (known[0], known[1], body) if known is not None and known[2] == len(body) else None

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import resource
 import socket
 import struct
 import time
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from exporter.server import closing
-from exporter.server.connections import Connections
+from exporter.server.connections import PAUSE, Connections
 from exporter.server.sockets import bind
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
@@ -307,6 +309,36 @@ def test_connection_is_replaced_before_its_start_has_run(start: Start) -> None:
     assert all(is_answered(client, post(b"x")) for client in clients[1:])
     assert rest(clients[0]) == b""
     assert server.refused("too_many_connections") == 1
+
+
+def test_closed_listener_does_not_accept_after_a_pause() -> None:
+    """Fails without `_closed`: a listener without free descriptors listens again during a stop."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with ExitStack() as opened:
+            sockets = [opened.enter_context(each) for each in bind("ingest", "127.0.0.1:0")]
+            connections = Connections(sockets, asyncio.Protocol, make_listener(None))
+            client = opened.enter_context(socket.socket())
+            free = os.dup(client.fileno())
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            try:
+                client.connect(sockets[0].getsockname())
+                for _ in range(5):
+                    await asyncio.sleep(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            connections.close()
+            paused = asyncio.Event()
+            loop.call_later(PAUSE, paused.set)
+            await paused.wait()
+            await asyncio.sleep(0)
+            accepted, _ = sockets[0].accept()
+            accepted.close()
+
+    run(main())
 
 
 def test_connection_that_starts_during_the_close_is_lost() -> None:

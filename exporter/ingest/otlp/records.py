@@ -114,7 +114,7 @@ class Records:
         fields = self._read(record.attributes)
         if body := _pairs_of(record.body):
             fields = self._read(body) | fields
-        return shared | fields
+        return shared | fields if shared else fields
 
     def _read(self, pairs: Sequence[Any]) -> Fields:
         slots = self.attributes
