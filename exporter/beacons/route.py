@@ -123,7 +123,7 @@ class BeaconRoute:
         if body is None:
             return None
         # Bytes are charged before decoding: a body that can't be decoded costs time too.
-        size = max(0, -(-len(body) // BYTES_PER_EVENT) - 1)
+        size = max(0, len(body) - 1) // BYTES_PER_EVENT
         if size:
             charge(size, f"{len(body)} bytes")
         decoded = decode(body, site, self.wall(), self.max_depth)

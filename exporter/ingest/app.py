@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -75,8 +75,8 @@ class IngestApp:
 
     pipeline: Pipeline
     own: OwnMetrics
-    refused: Callable[[str, str, str], None] = lambda _reason, _detail, _client: None
-    routes: Mapping[str, Route] = field(default_factory=dict)
+    refused: Callable[[str, str, str], None]
+    routes: Mapping[str, Route]
 
     def __post_init__(self) -> None:
         # Looked up once: a look-up for each request showed in the profile.
@@ -175,7 +175,7 @@ def find_route(routes: Mapping[str, Route], method: str, path: str) -> tuple[Rou
         )
     if method not in route.methods:
         raise MethodNotAllowed(
-            f"{method[:20]}: this path takes {', '.join(route.methods)}", allow=route.methods
+            f"{method}: this path takes {', '.join(route.methods)}", allow=route.methods
         )
     return route, segment
 

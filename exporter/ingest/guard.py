@@ -1,7 +1,7 @@
 """Authentication, Content-Type and sizes: everything that is checked before a body is decoded."""
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -61,7 +61,7 @@ class Guard:
     max_body: int
     budget: int
     limit_name: str = "max_body"
-    _reading: int = field(default=0, init=False)
+    _reading = 0
 
     def admit(self, method: str, headers: Headers, client: str) -> None:
         """Raises a `Refused` for a wrong sender, method, encoding or declared size of the body."""
@@ -110,9 +110,7 @@ class Guard:
             while more:
                 self.check_size(len(body))
                 if self._reading > self.budget:
-                    raise QueueFull(
-                        f"{self._reading} bytes of other requests are being read", retry_after=1
-                    )
+                    raise QueueFull(f"{self._reading} bytes of other requests are being read")
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise RequestTimeout("the body ended early")

@@ -33,7 +33,7 @@ class LabelValues(dict[bytes, Values]):
 
     def __init__(self, names: Sequence[str], max_values: int, max_depth: int) -> None:
         super().__init__()
-        self._names = tuple(names)
+        self._names = names
         self._max_depth = max_depth
         self._known = tuple({"", OTHER} for _ in self._names)
         self._max_known = max_values + len(("", OTHER))

@@ -34,8 +34,7 @@ class LargeBodies:
         # The first body that waits may have any size.
         if self._waiting and self._waiting + size > self._budget:
             raise QueueFull(
-                f"{self._waiting} bytes of other requests wait for the ledger; send the events again",
-                retry_after=1,
+                f"{self._waiting} bytes of other requests wait for the ledger; send the events again"
             )
         self._waiting += size
         try:

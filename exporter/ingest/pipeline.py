@@ -57,8 +57,8 @@ class Pipeline:
     unknown_codes: UnknownCodes
     label_names: tuple[str, ...]
     large: LargeBodies
+    rejected: Callable[[str, str], None]
     clock: Callable[[], float] = time.time
-    rejected: Callable[[str, str], None] = lambda _reason, _message: None
     debug: bool = False
 
     async def take(
@@ -99,15 +99,14 @@ class Pipeline:
         classified = self._classify(self._decode(media(headers), body, headers))
 
         def count(answer: Receipt | Refused) -> None:
-            result: bytes | Exception
             if isinstance(answer, Refused):
                 # Not raised: the traceback would keep the request until the garbage collector runs.
-                result = answer
-            else:
-                try:
-                    result = _reply(self._count(classified, answer))
-                except Exception as error:
-                    result = error
+                answered(answer)
+                return
+            try:
+                result: bytes | Exception = _reply(self._count(classified, answer))
+            except Exception as error:
+                result = error
             answered(result)
 
         self.ledger.enqueue(classified.batch, count)
@@ -161,10 +160,10 @@ class Pipeline:
     def _count(self, classified: Classified, receipt: Receipt) -> Counted:
         """Update the exporter's own metrics."""
         own, ignored = self.own, classified.ignored
-        if ignored is not None and ignored.count:
+        if ignored is not None:
             own.ignored_fields.inc(ignored.count)
         own.accepted.inc(receipt.accepted)
-        resolved, late = classified.resolved, classified.late
+        resolved, late, rejected = classified.resolved, classified.late, classified.rejected
         if receipt.verdicts:
             own.duplicates.inc(receipt.duplicates)
             # A duplicate was recorded when its first event was counted.
@@ -172,15 +171,6 @@ class Pipeline:
             resolved = list(compress(resolved, accepted))
             series = compress(classified.batch.series, accepted)
             late = sum(each.family is Family.LATE for each in series)
-        if late:
-            own.late.inc(late)
-        if classified.unkeyed:
-            own.at_least_once.inc(classified.unkeyed)
-        if classified.delay is not None:
-            own.event_delay.observe(max(0.0, classified.delay))
-        self._record(resolved, classified.received)
-        rejected = classified.rejected
-        if receipt.verdicts and receipt.conflicts:
             message = "id: already counted with other content; the first event stands"
             conflicts = [
                 Rejection(place, "conflict", message)
@@ -188,6 +178,13 @@ class Pipeline:
                 if verdict == CONFLICT
             ]
             rejected = sorted(rejected + conflicts, key=lambda rejection: rejection.index)
+        if late:
+            own.late.inc(late)
+        if classified.unkeyed:
+            own.at_least_once.inc(classified.unkeyed)
+        if classified.delay is not None:
+            own.event_delay.observe(max(0.0, classified.delay))
+        self._record(resolved, classified.received)
         if rejected:
             self._count_rejections(rejected)
         if self.debug:

@@ -108,7 +108,6 @@ class ClosingProtocol(DirectProtocol):
         lingers = self._phase == BODY
         if lingers:
             self._ignores_input = True
-            self._phase = IDLE
             self._linger(reading=False)
         return lingers
 
@@ -133,5 +132,4 @@ class ClosingProtocol(DirectProtocol):
             # The peer still has time to read the answer.
             self.flow.pause_reading()
         else:
-            self._ignores_input = True
             self.transport.abort()

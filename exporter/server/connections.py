@@ -17,7 +17,7 @@ READ: Final = 56 * 1024
 5 % more CPU time for a batch of 1,000 events, these 2 %."""
 _ACCEPT_BATCH: Final = 64
 """Connections that are accepted before the event loop does other work."""
-_PAUSE: Final = 0.1
+PAUSE: Final = 0.1
 """Seconds without accepting after `accept` failed, such as for lack of a descriptor. The kernel reports the
 waiting connection again at once, and the event loop would do nothing else."""
 
@@ -135,11 +135,11 @@ class Connections:
         for _ in range(_ACCEPT_BATCH):
             try:
                 accepted, peer = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:
                 self._loop.remove_reader(listening)
-                self._loop.call_later(_PAUSE, self._listen, listening)
+                self._loop.call_later(PAUSE, self._listen, listening)
                 return
             accepted.setblocking(False)
             if len(self._open) >= self._listener.max_connections and not self._make_room():
@@ -184,7 +184,6 @@ class Connections:
             if not self._tls:
                 answer = refusal(self._error)
                 answered = accepted.send(answer) == len(answer)
-                accepted.shutdown(socket.SHUT_WR)
                 # Closing with unread bytes would make the kernel send a reset.
                 accepted.recv(READ)
         self._listener.refused(self._error, client, answered)

@@ -25,7 +25,7 @@ class TimedProtocol(ClosingProtocol):
 
     _read_deadline = math.inf
     _write_deadline = math.inf
-    _timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle
     waiting_since = math.inf
     """When the connection was accepted or its last answer completed; infinity while there is a request."""
 
@@ -39,8 +39,7 @@ class TimedProtocol(ClosingProtocol):
         self._timer = self.loop.call_later(self._period(), self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -53,7 +52,6 @@ class TimedProtocol(ClosingProtocol):
 
     def on_response_complete(self) -> None:
         """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
-        self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
@@ -61,7 +59,7 @@ class TimedProtocol(ClosingProtocol):
                 return
         # Also while it closes: over TLS, a close waits for the peer.
         self.waiting_since = self.loop.time()
-        if self._ignores_input and not self.pipeline:
+        if self._ignores_input:
             self._finish()
 
     def abort(self) -> bool:

@@ -87,7 +87,7 @@ class KnownHeads:
     def remember(self, data: bytes | memoryview, request: DirectRequest) -> None:
         """Remember the head of a `request` that was complete in one read, `data`."""
         end = len(data) - len(request.body)
-        head = bytes(data[: max(0, end)])
+        head = bytes(data[:end])
         # Not if lines precede or follow the request, or if its head ends in another way that llhttp accepts.
         if end <= MAX_HEAD and head.find(_END) == end - len(_END):
             if len(self._heads) >= MAX_HEADS:

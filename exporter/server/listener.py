@@ -36,8 +36,7 @@ class AllowedHosts:
     """
 
     def __init__(self, names: Iterable[str], listens: str, open_paths: Iterable[str]) -> None:
-        own = (socket.gethostname().rstrip("."), listens.strip("[]"))
-        allowed = [name.lower() for name in (*own, *names)]
+        allowed = [name.lower() for name in (socket.gethostname(), listens, *names)]
         self._names = frozenset(allowed)
         self._suffixes = (".localhost", *(name[1:] for name in allowed if name.startswith("*.")))
         paths = "|".join(re.escape(path) + ".*" * path.endswith("/") for path in open_paths)

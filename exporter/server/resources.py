@@ -30,8 +30,6 @@ def connection_limits(wanted: int) -> dict[str, int]:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         files = hard
-    if files == resource.RLIM_INFINITY:
-        files = 2**31
     ops = min(wanted, OPS_CONNECTIONS)
     ingest = min(wanted, files - _RESERVED_FILES - ops)
     if ingest < min(wanted, _MIN_CONNECTIONS):

@@ -48,17 +48,16 @@ async def serve(
             if listener.certificate is not None:
                 opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
         opened.enter_context(_signals(servers, stop))
-        running = [asyncio.create_task(server.serve(sockets=server.sockets)) for server in servers]
-        started: asyncio.Future[Any] = asyncio.gather(*(server.up.wait() for server in servers))
+        # Not `serve`: uvicorn raises a signal again after its shutdown. The first listener to end would thus
+        # send a second SIGINT, which cancels the other's open requests.
+        running = [asyncio.create_task(server._serve(server.sockets)) for server in servers]
         stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         try:
-            # A server that can't start ends.
-            await asyncio.wait({started, *running}, return_when=asyncio.FIRST_COMPLETED)
-            if started.done():
-                on_ready({server.listener.name: server.bound for server in servers})
-                await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+            # The start of a server never waits.
+            await asyncio.sleep(0)
+            on_ready({server.listener.name: server.bound for server in servers})
+            await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            started.cancel()
             stopping.cancel()
             for server in servers:
                 server.should_exit = True
@@ -68,7 +67,7 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers. No request runs on after its shutdown."""
+    """uvicorn's server with `Connections`. No request runs on after its shutdown."""
 
     def __init__(
         self, listener: Listener, sockets: list[socket.socket], shutdown_timeout: float
@@ -76,10 +75,8 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 listener.app,
-                http="httptools",
                 ws="none",
                 lifespan="off",
-                interface="asgi3",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -95,17 +92,9 @@ class _Server(uvicorn.Server):
         self.listener = listener
         self.sockets = sockets
         self.bound: Address = sockets[0].getsockname()[:2]
-        self.up = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # uvicorn raises the signal again after its shutdown. The first listener to end would thus send a
-        # second SIGINT, which cancels the other's open requests.
-        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         listener, known_heads, state = self.listener, KnownHeads(), self.server_state
-        await self.lifespan.startup()
         accepting = Connections(
             self.sockets,
             lambda: GuardedProtocol(listener, known_heads, self.config, state, self.lifespan.state),
@@ -113,9 +102,6 @@ class _Server(uvicorn.Server):
         )
         self.servers = [accepting]  # type: ignore[list-item]
         self.started = True
-        # Sets the date header, which the first request needs.
-        await self.on_tick(0)
-        self.up.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)

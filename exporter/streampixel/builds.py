@@ -81,7 +81,7 @@ def decode(body: bytes) -> BuildEvent:
     try:
         return BuildEvent.model_validate_json(body)
     except ValidationError as error:
-        (mistake, *_) = error.errors(include_url=False, include_input=False)
+        (mistake, *_) = error.errors()
         if mistake["type"] == "json_invalid":
             raise Unparseable(f"not JSON: {mistake['msg']}") from None
         if not mistake["loc"]:

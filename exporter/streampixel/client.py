@@ -105,6 +105,6 @@ class StatsClient:
             message = ""
         reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")
         text = response.headers.get("retry-after", "").strip()
-        seconds = float(text[:9]) if text.isascii() and text.isdigit() else 0.0
+        seconds = float(text) if text.isdecimal() else 0.0
         detail = f"status {status}: {message}".rstrip(": ")
         raise PollFailed(reason, detail, min(seconds, _MAX_RETRY_AFTER))

@@ -42,6 +42,11 @@ def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) ->
     assert browsers.post({"id": "y"}).status == 204
 
 
+def test_empty_beacon_counts_as_an_event(browsers: Browsers) -> None:
+    """Fails when an empty body is charged less than no KiB: a flood of empty beacons had no limit."""
+    assert [browsers.post(b"").status for _ in range(21)] == [400] * 20 + [429]
+
+
 def test_hosts_of_one_ipv6_network_share_a_bucket(browsers: Browsers) -> None:
     statuses = [
         browsers.post({"id": str(number)}, client=f"2001:db8:0:1::{number:x}").status

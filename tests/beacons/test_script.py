@@ -29,7 +29,7 @@ def script(tmp_path: Path) -> Script:
 def listener(taxonomy: Taxonomy, script: Script) -> Listener:
     listener = Listener(taxonomy)
     routes = {names.COLLECTOR_PATH: ScriptRoute(script)}
-    listener.app = IngestApp(listener.pipeline, listener.own, routes=routes)
+    listener.app = IngestApp(listener.pipeline, listener.own, listener.refused, routes)
     return listener
 
 

@@ -76,10 +76,16 @@ def test_other_durations_are_rejected(classifier: Classifier, seconds: str, unkn
     )
 
 
-def test_session_id_too_long_for_an_exemplar_is_none(classifier: Classifier) -> None:
-    sessions = ["s" * 117, "s" * 118, ""]
-    events = [{"system": "softdrive", "session_id": each, "id": each + "x"} for each in sessions]
-    assert classify(classifier, *events).batch.sessions == ["s" * 117, None, None]
+@pytest.mark.parametrize("lengths", [(117, 118, 0), (117, 118), (118,), (117,)], ids=str)
+def test_session_id_too_long_for_an_exemplar_is_none(
+    classifier: Classifier, lengths: tuple[int, ...]
+) -> None:
+    """Fails when only a batch with a missing session, or only several events, are checked."""
+    events = [
+        {"system": "softdrive", "session_id": "s" * each, "id": f"{each}"} for each in lengths
+    ]
+    kept = ["s" * each if each == 117 else None for each in lengths]
+    assert list(classify(classifier, *events).batch.sessions or ()) == kept
 
 
 def test_places_follow_events_through_partition_and_reordering(classifier: Classifier) -> None:

@@ -61,6 +61,13 @@ def test_quotes_around_a_header_are_removed(listener: Listener) -> None:
     assert listener.post(body, {**BINARY, b"ce-id": b'"e\\-1"'}).json["duplicates"] == 1
 
 
+def test_other_headers_are_no_attributes(listener: Listener) -> None:
+    body = json.dumps(DATA).encode()
+    other = {b"user-agent": b"%ff", b"my-id": b"other"}
+    assert listener.post(body, BINARY).json["accepted"] == 1
+    assert listener.post(body, {**BINARY, **other}).json["duplicates"] == 1
+
+
 def test_batch_is_an_array_of_events(listener: Listener) -> None:
     events = [sdk(id=f"e-{number}") for number in range(3)]
     bodies = [written(to_structured_event(event))[0] for event in events]
@@ -127,6 +134,7 @@ def encoded(text: str) -> dict[str, Any]:
         ({"specversion": "0.3"}, "invalid_cloudevent", "specversion: '0.3' is not '1.0'"),
         ({"source": "\ud800"}, "invalid_cloudevent", "source: contains a lone surrogate"),
         ({"time": 5}, "invalid_cloudevent", "time: must be a string, not a number"),
+        ({"time": "\ud800"}, "invalid_field", "time: "),
         *(
             (data, "invalid_cloudevent", f"data: must be an event, a JSON object, not {kind}")
             for data, kind in (

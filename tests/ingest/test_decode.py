@@ -103,6 +103,11 @@ def test_duplicate_key_is_rejected(pairs: str, filler: int, media: Media) -> Non
     assert all(isinstance(other, dict) for other in others)
 
 
+def test_duplicate_key_is_named() -> None:
+    with pytest.raises(Rejected, match=r"^duplicate key 'b'$"):
+        strict_json.parse(b'{"a":1,"b":2,"b":3}').checked(32)
+
+
 @pytest.mark.parametrize("name", [name for name in FULL if name != "system"])
 def test_empty_text_in_a_batch_means_absent(name: str) -> None:
     """Fails when the decoder of a shape accepts "": two events that are alike get two fingerprints."""
@@ -235,6 +240,10 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('{"system":"a","code":1.5}', "code: must be a string or an integer, not a number"),
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
+        (
+            '{"system":"a","duration_seconds":true}',
+            "duration_seconds: must be a number, not a boolean",
+        ),
         ('{"system":"a","final":1}', "final: must be true or false, not a number"),
         (
             '{"system":"a","duration_seconds":"1"}',
@@ -279,7 +288,10 @@ def test_event_has_at_most_32_levels(field: str, opening: str, closing: str) -> 
     def nested(levels: int) -> list[Any]:
         repeats = levels // len(closing)
         value = opening * repeats + "1" + closing * repeats
-        return decode(f'[{SOFTDRIVE},{{"system":"softdrive","{field}":{value}}}]')
+        event = f'{{"system":"softdrive","{field}":{value}}}'
+        both = decode(f"[{SOFTDRIVE},{event}]")
+        assert decode(event) == both[1:]
+        return both
 
     assert isinstance(nested(31)[1], dict)
     assert nested(32)[1] == "too_deep"

@@ -46,7 +46,7 @@ async def answer_directly(
 
     start(headers, client, body, respond)
     assert not answered.done(), "an answer inside of the parser's callback"
-    return await answered
+    return await asyncio.wait_for(answered, 30)
 
 
 def seen(listener: Listener) -> tuple[Any, ...]:
@@ -122,10 +122,14 @@ def test_late_refusal_is_answered_and_frees_its_request(taxonomy: Taxonomy) -> N
 
 
 @pytest.mark.parametrize("post", [answer_directly, Listener.answer])
+@pytest.mark.parametrize("counted", [False, True])
 def test_defect_is_answered_500_without_details(
-    listener: Listener, post: Callable[..., Coroutine[Any, Any, Answer]]
+    listener: Listener, post: Callable[..., Coroutine[Any, Any, Answer]], counted: bool
 ) -> None:
-    listener.memory.refusal = ZeroDivisionError("secret")  # type: ignore[assignment]
+    if counted:
+        listener.own.accepted = None  # type: ignore[assignment]
+    else:
+        listener.memory.refusal = ZeroDivisionError("secret")  # type: ignore[assignment]
     answer = asyncio.run(post(listener, b'{"system":"softdrive","id":"a"}', JSON))
     assert (answer.status, answer.json["reason"]) == (500, "internal")
     assert b"secret" not in answer.body

@@ -8,6 +8,7 @@ import pytest
 
 from exporter import names
 from exporter.ingest.classify import Classifier
+from exporter.ledger.contract import USER_BYTES
 from exporter.taxonomy.model import Taxonomy
 from tests.e2e.exporter_process import ExporterProcess
 from tests.ingest.conftest import (
@@ -136,7 +137,7 @@ def test_hash_depends_on_user_system_and_code(
 ) -> None:
     first, same, different = users(classifier, {}, {"code": "4001", "labels": {}}, other)
     assert first == same != different
-    assert None not in (first, different)
+    assert [len(each or b"") for each in (first, different)] == [USER_BYTES, USER_BYTES]
 
 
 @pytest.mark.parametrize(

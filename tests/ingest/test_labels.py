@@ -1,11 +1,13 @@
 """Label values: the allow-list, the bound on values, and forbidden characters."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from exporter.errors import Rejected
+from exporter.ingest import labels
 from exporter.ingest.labels import LabelValues
 from exporter.names import OTHER
 
@@ -124,12 +126,18 @@ def test_invalid_labels_are_rejected(
     assert rejected[1].startswith(message)
 
 
-def test_remembered_texts_are_bounded(values: LabelValues) -> None:
-    """Fails without the bounds on the number of cached texts and on the bytes of each text."""
+def test_remembered_texts_are_bounded(values: LabelValues, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails without the bounds on the number of cached texts, also of their fingerprints, and on the bytes of
+    each text."""
+    monkeypatch.setattr(labels, "_CACHED_TEXTS", 100)
     admitted(values, text(region="eu"))
-    for number in range(10_050):
+    tracemalloc.start()
+    for number in range(5000):
         values[text(region="eu", x=number)]
-    assert 0 < len(values) <= 10_000
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < len(values) <= 100
+    assert kept < 400 * 1024
     before = set(values)
     assert values[text(region="eu", x="x" * 2000)] == ("eu", "")
     assert set(values) == before

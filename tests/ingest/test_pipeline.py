@@ -126,7 +126,8 @@ def test_idempotency_key_is_the_id_of_a_single_event(listener: Listener, key: st
     headers = {b"idempotency-key": key.encode()}
     assert listener.post(b"[" + text + b"]", {**JSON, **headers}).json["duplicates"] == 1
     assert listener.post(b"\n" + text, {**NDJSON, **headers}).json["duplicates"] == 1
-    assert listener.post(text + b" " * LARGE, {**JSON, **headers}).json["duplicates"] == 1
+    large = b"[" + text + b" " * LARGE + b"]"
+    assert listener.post(large, {**JSON, **headers}).json["duplicates"] == 1
 
 
 def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listener) -> None:
@@ -241,6 +242,8 @@ def test_duplicates_are_not_recorded_again(taxonomy: Taxonomy) -> None:
     assert before[:3] == (2, 1, 2)
     assert listener.send(*events, {**EVENT, "id": "2"}).json["duplicates"] == 2
     assert recorded() == before
+    listener.send(*events, {**events[0], "id": "3"})
+    assert recorded()[:3] == (3, 1, 3)
 
 
 def test_delay_is_that_of_the_oldest_event_and_never_negative(listener: Listener) -> None:

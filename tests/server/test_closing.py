@@ -13,6 +13,7 @@ import pytest
 
 from exporter.server import closing, serving, sockets
 from exporter.server.closing import LingeringTransport
+from exporter.server.deadlines import TimedProtocol
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
     CHUNKED,
@@ -82,6 +83,35 @@ def test_refusal_before_the_end_of_the_body_is_readable(start: Start) -> None:
     client = start().connect()
     assert ask(client, CHUNKED_REFUSED + CHUNK).endswith(b"no")
     assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [(CHUNKED_REFUSED, 413), (b"no HTTP\r\n", 400)],
+    ids=["by the application", "by the listener"],
+)
+def test_nothing_is_served_or_refused_after_a_refusal(
+    start: Start, files: Files, refused: bytes, reason: int
+) -> None:
+    """Fails without `_ignores_input` in `_lingers` over TLS, and in `_finish`: a second request was counted
+    and got no answer, or was refused and answered again."""
+    server = start(files=files)
+    client = server.client()
+    assert status(ask(client, refused)) == reason
+    client.sendall(b"0\r\n\r\n" + post(b"second"))
+    # The server has read the second request when it answers another connection.
+    ask(server.client(), post(b"other"))
+    assert server.received.bodies == [b"other"]
+    assert server.refused("unparseable") == (reason == 400)
+
+
+def test_pipelined_request_behind_a_refusal_is_not_served(start: Start) -> None:
+    """Fails without `is_closing` in `on_response_complete`: the request was counted and got no answer."""
+    server = start()
+    received = server.exchange(post(b"", b"/refuse") + post(b"second") + post(b"third"))
+    assert received.count(b"HTTP/1.1 ") == 1
+    ask(server.connect(), post(b"other"))
+    assert server.received.bodies == [b"other"]
 
 
 def test_upload_that_continues_after_its_answer_is_closed(start: Start, files: Files) -> None:
@@ -166,8 +196,17 @@ def test_small_unread_answer_closes_the_connection(
 ) -> None:
     """Fails without `pause_writing`, and without `set_write_buffer_limits`: unread answers of less than 64
     KiB were never noticed. With a short keep-alive, fails when `_check` ends with the close of an idle
-    connection."""
+    connection, or runs without a pause from then on."""
     monkeypatch.setattr(serving, "KEEP_ALIVE", keep_alive)
+    checks = 0
+    check = TimedProtocol._check
+
+    def counted(protocol: TimedProtocol) -> None:
+        nonlocal checks
+        checks += 1
+        check(protocol)
+
+    monkeypatch.setattr(TimedProtocol, "_check", counted)
     listen = sockets._listen
 
     def small_buffers(*given: Any) -> socket.socket:
@@ -186,6 +225,7 @@ def test_small_unread_answer_closes_the_connection(
         assert client.recv(10)
         assert status(rest(server.connect())) == 408
         assert 0 < len(rest(client)) < len(body)
+    assert checks < 1000
 
 
 @pytest.mark.parametrize("lingers", [False, True])
@@ -203,3 +243,12 @@ def test_connection_that_lingers_is_closing_until_the_second_close(lingers: bool
     lingering.close()
     assert transport.close.called
     transport.write.assert_called_once_with(b"answer")
+
+
+def test_transport_that_was_aborted_is_closing() -> None:
+    transport = Mock()
+    transport.is_closing.return_value = True
+    lingering = LingeringTransport(transport, bool)
+    assert lingering.is_closing()
+    lingering.write(b"answer")
+    transport.write.assert_not_called()

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import resource
 import socket
 import struct
 import time
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from exporter.server import closing
-from exporter.server.connections import Connections
+from exporter.server.connections import PAUSE, Connections
 from exporter.server.sockets import bind
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
@@ -25,6 +27,7 @@ from tests.server.conftest import (
     Echo,
     Files,
     Start,
+    answer,
     ask,
     make_listener,
     post,
@@ -190,8 +193,11 @@ def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
     wait_for(lambda: accepts_tls(server.connect()))
 
 
-def test_connection_that_is_idle_longest_is_replaced_at_the_limit(start: Start) -> None:
-    """Fails without `_make_room`: a browser keeps a connection for minutes after a single request."""
+def test_connection_that_is_idle_longest_is_replaced_at_the_limit(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails without `_make_room`: a browser keeps a connection for minutes after a single request. Fails when
+    the end of a replaced connection raises: a stop waited for it."""
     server = start(max_connections=4)
     in_request = busy(server.connect())
     older, newer = server.connect(), server.connect()
@@ -203,6 +209,7 @@ def test_connection_that_is_idle_longest_is_replaced_at_the_limit(start: Start) 
     assert is_answered(newer, post(b"z"))
     assert is_answered(in_request, b"x")
     assert server.refused("too_many_connections") == 0
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("begun", [b"", b"P"], ids=["silent", "part of a head"])
@@ -257,11 +264,13 @@ def test_connection_with_an_unread_answer_is_not_replaced(start: Start) -> None:
     assert len(first + rest(client)) > 32 * MIB
 
 
-def test_connection_with_a_refused_body_is_replaced(start: Start) -> None:
-    """Fails when `_refuse` sets no time: the refused request counted as one that is being read."""
+@pytest.mark.parametrize("refused", [CHUNKED + b"zz\r\n", b"no HTTP\r\n"], ids=["body", "head"])
+def test_connection_with_a_refused_request_is_replaced(start: Start, refused: bytes) -> None:
+    """Fails when `_refuse` sets no time: the refused request counted as one that is being read. Fails without
+    `_phase` in `_finish`, for the head: the refused request was counted again."""
     server = start(max_connections=2)
     for _ in range(6):
-        assert status(ask(server.connect(), CHUNKED + b"zz\r\n")) == 400
+        assert status(ask(server.connect(), refused)) == 400
     assert server.refused("too_many_connections") == 0
 
 
@@ -273,6 +282,19 @@ class Blocking(Echo):
             self.begun.set()
             self.go.wait(DEADLINE)
         await super().__call__(scope, receive, send)
+
+
+def test_connection_with_a_request_is_refused_without_a_reset(start: Start) -> None:
+    """Fails without `recv` in `_refuse`."""
+    server = start(Blocking(), max_connections=1)
+    head = b"POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    server.connect().sendall(head)
+    assert server.received.begun.wait(DEADLINE)
+    client = server.connect()
+    client.sendall(post(b"x"))
+    server.received.go.set()
+    assert status(answer(client)) == 503
+    assert client.recv(1) == b""
 
 
 def test_connection_is_replaced_before_its_start_has_run(start: Start) -> None:
@@ -287,6 +309,36 @@ def test_connection_is_replaced_before_its_start_has_run(start: Start) -> None:
     assert all(is_answered(client, post(b"x")) for client in clients[1:])
     assert rest(clients[0]) == b""
     assert server.refused("too_many_connections") == 1
+
+
+def test_closed_listener_does_not_accept_after_a_pause() -> None:
+    """Fails without `_closed`: a listener without free descriptors listens again during a stop."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with ExitStack() as opened:
+            sockets = [opened.enter_context(each) for each in bind("ingest", "127.0.0.1:0")]
+            connections = Connections(sockets, asyncio.Protocol, make_listener(None))
+            client = opened.enter_context(socket.socket())
+            free = os.dup(client.fileno())
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            try:
+                client.connect(sockets[0].getsockname())
+                for _ in range(5):
+                    await asyncio.sleep(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            connections.close()
+            paused = asyncio.Event()
+            loop.call_later(PAUSE, paused.set)
+            await paused.wait()
+            await asyncio.sleep(0)
+            accepted, _ = sockets[0].accept()
+            accepted.close()
+
+    run(main())
 
 
 def test_connection_that_starts_during_the_close_is_lost() -> None:

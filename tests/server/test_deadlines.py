@@ -53,6 +53,16 @@ def test_request_that_stops_arriving_is_answered_408_or_503(
     assert server.refused("timeout") == server.requests(expected) == 1
 
 
+def test_body_that_stops_arriving_after_its_answer_gets_no_second_answer(start: Start) -> None:
+    """Fails without `response_complete` in `_refuse_late`: the sender got a 408 for its next request."""
+    server = start(receive_timeout=0.2)
+    client = server.connect()
+    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+    assert status(ask(client, early)) == 200
+    assert rest(client) == b""
+    assert server.refused("timeout") == 0
+
+
 def test_deadline_is_checked_again_after_an_error(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

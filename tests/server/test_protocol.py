@@ -3,10 +3,22 @@
 import contextlib
 import re
 import select
+from typing import Any
 
 import pytest
 
-from tests.server.conftest import CHUNKED, Start, answer, ask, post, problem_of, rest, status
+from tests.server.conftest import (
+    CHUNKED,
+    DEADLINE,
+    Echo,
+    Start,
+    answer,
+    ask,
+    post,
+    problem_of,
+    rest,
+    status,
+)
 
 
 def batched(request: bytes, parts: int) -> list[bytes]:
@@ -159,6 +171,28 @@ def test_transfer_encoding_other_than_chunked_is_answered_400(start: Start, head
     assert b"Transfer-Encoding must be chunked" in reply
     assert server.refused("unparseable") == 1
     assert not server.received.bodies
+
+
+class Started(Echo):
+    """Starts its answer, and completes it after `go`."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._wait()
+
+
+def test_malformed_body_is_not_answered_inside_of_an_answer(start: Start) -> None:
+    """Fails without `response_started` in `_refuse`: its sender read the refusal as part of the answer."""
+    server = start(Started())
+    with server.connect() as client:
+        client.sendall(CHUNKED)
+        assert server.received.begun.wait(DEADLINE)
+        client.sendall(b"zz\r\n")
+        received = rest(client)
+    server.received.go.set()
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert server.refused("unparseable") == 1
 
 
 def test_malformed_request_does_not_take_the_answer_of_the_one_before(start: Start) -> None:

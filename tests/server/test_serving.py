@@ -133,7 +133,7 @@ OPEN_REQUEST = (
 
 
 def test_second_interrupt_does_not_wait_for_requests(tmp_path: Path) -> None:
-    """Fails without `force_exit`: the program waits 600 s. And without `capture_signals`: uvicorn then sends
+    """Fails without `force_exit`: the program waits 600 s. And with `serve` of uvicorn, which then sends
     the second interrupt itself."""
     settings = {"shutdown_timeout": 600, "receive_timeout": 600}
     with ExporterProcess(tmp_path / "data", settings=settings) as exporter:

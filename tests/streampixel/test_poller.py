@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.streampixel.client import StatsClient
-from exporter.streampixel.live_stats import MAX_DELAY, REASONS, Poller
+from exporter.streampixel.live_stats import MAX_DELAY, REASONS, Poller, PollFailed
 from tests.faulty_server import Fault, answers
 from tests.server.conftest import self_signed
 from tests.streampixel.stats_server import KEY, USER, StatsServer, repeats, sends
@@ -248,8 +248,24 @@ def test_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> N
     assert polling.delay() == INTERVAL
 
 
+@pytest.mark.parametrize(("interval", "longest"), [(30.0, MAX_DELAY), (3600.0, 3600.0)])
+def test_project_that_fails_for_weeks_is_polled(interval: float, longest: float) -> None:
+    """Fails without the bound on the exponent, whose overflow ended the task, and when failures are polled
+    more often than `interval`."""
+
+    async def fail(_project: str) -> tuple[float, float]:
+        raise PollFailed("timeout", "")
+
+    poller = Poller(("p1",), interval, fail, lambda _: None, clock=lambda: 0.0)
+    (project,) = poller.projects
+    project.failures = 2000
+    asyncio.run(poller.poll(project))
+    assert longest <= project.due <= 1.1 * longest
+
+
 @pytest.mark.parametrize(
-    ("header", "delay"), [("90", 90), ("5", 30), ("999999999999", 3600), ("soon", 30), ("-5", 30)]
+    ("header", "delay"),
+    [("90", 90), ("5", 30), ("999999999999", 3600), ("soon", 30), ("-5", 30), ("²", 30)],
 )
 def test_retry_after_is_honored_up_to_an_hour(
     server: StatsServer, header: str, delay: float
@@ -257,6 +273,7 @@ def test_retry_after_is_honored_up_to_an_hour(
     server.faults.append(answers(503, {}, Retry_After=header))
     polling = Polling(server.url)
     polling.poll()
+    assert polling.reasons == ["server_error"]
     assert delay <= polling.delay() <= 1.1 * delay
 
 

@@ -152,11 +152,13 @@ def test_event_name_decides_whether_a_record_is_a_session_end(
 
 def test_place_of_a_rejection_counts_ignored_records() -> None:
     given = (record(name="x"), record({"code": 1}), record(), record({**END, "final": "no"}))
-    decoded = decode(*given)
+    unknown = record({"system": "streampixel", "error_code": 1})
+    decoded = decode(*given, unknown, by=records(strict=True))
     assert decoded.places == [2]
     assert [(each.index, each.reason) for each in decoded.rejected] == [
         (1, "missing_system"),
         (3, "invalid_field"),
+        (4, "unknown_field"),
     ]
 
 
@@ -283,6 +285,8 @@ def test_id_of_many_attributes_takes_one_encoding() -> None:
 def test_session_and_time_are_the_key_without_an_id() -> None:
     decoded = decode(record({**END, "session.id": "s-1"}))
     assert event(decoded) == only(session_id="s-1")
+    empty = decode(record({**END, "session.id": ""}))
+    assert event(empty)["id"].startswith("otlp:")
 
 
 def test_record_without_id_and_time_has_no_key() -> None:
@@ -302,7 +306,7 @@ def ignored_names(*given: LogRecord) -> dict[str, str | None]:
 
 def test_end_without_code_names_an_attribute_near_it() -> None:
     given = record({"system": "streampixel", "error_code": 4001, "code.function.name": "f"})
-    assert ignored_names(given, record({**END, "error_code": 1})) == {"error_code": "code"}
+    assert ignored_names(given, record({**END, "errorCode": 1})) == {"error_code": "code"}
     in_body = record({"system": "streampixel"}, body={"errorCode": 1})
     assert ignored_names(in_body) == {"errorCode": "code"}
     strict = decode(given, by=records(strict=True))
