@@ -28,7 +28,7 @@ QUIET: Final = 1.0
 
 
 class FollowedFile(Source):
-    """Reads a file's lines as they are written, without end.
+    """Reads a file's lines as they are written; ends only at a table header that cannot be used.
 
     `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
     Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
@@ -65,9 +65,7 @@ class FollowedFile(Source):
         self._format = format or (named if named != "json" else None) or self.checkpoint.format
         self._header = self.checkpoint.header
 
-    def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """As in `Source`, but without end; the last record is `Rejected` if a table is unusable."""
-        self.names.note = lambda text: note(f"{self.name}: {text}")
+    def _records(self) -> Iterator[tuple[int, Record]]:
         try:
             file = holder(self._path, self.checkpoint)
             while True:
@@ -84,10 +82,6 @@ class FollowedFile(Source):
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
                 file = holder(self._path, self.checkpoint) if replaced else self._next(status)
-        except Rejected as error:
-            yield 1, error
-        except csv.Error as error:
-            yield 1, Rejected("invalid_field", f"the rest cannot be read: {error}")
         except OSError as error:
             raise Undelivered(f"{self.name}: {error.strerror or error}") from None
 

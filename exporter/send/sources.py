@@ -76,8 +76,8 @@ class Source:
         self._file: io.BufferedReader[_Input] | None = None
 
     def position(self) -> int:
-        """How many bytes of `size` have been read."""
-        if self._file is None or not self.size:
+        """How many bytes of `size`, which is not 0, have been read."""
+        if self._file is None:
             return 0
         return self.size if self._file.closed else self._file.tell()
 
@@ -94,8 +94,7 @@ class Source:
         except Rejected as error:
             yield line + 1, error
         except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
+            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {error}")
         for text in self.names.unseen_columns():
             yield line + 1, Rejected("invalid_field", text)
 

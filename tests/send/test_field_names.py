@@ -70,10 +70,10 @@ def test_csv_without_a_clear_code_column_is_refused(
     [
         ("code=error_code", {"system": "a", "code": "08", "id": "4"}),
         ("code=Error Code", {"system": "a", "code": "08", "id": "4"}),
-        ("code=", {"system": "a", "id": "4"}),
+        ("code= ", {"system": "a", "id": "4"}),
         ("id=", {"system": "a", "code": "x"}),
         (
-            "labels.shop=error_code",
+            " labels.shop = error_code ",
             {"system": "a", "code": "x", "id": "4", "labels": {"shop": "08"}},
         ),
         ("system=error_code", {"system": "08", "code": "x", "id": "4"}),
