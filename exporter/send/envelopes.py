@@ -89,7 +89,7 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     try:
         table = {key.lower(): value for key, value in tables[0].items()}
         columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
-        rows: list[list[Any]] = table["rows"]
+        rows = iter(table["rows"])
         keys = names.header(columns)
     except Rejected as error:
         yield error
