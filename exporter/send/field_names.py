@@ -96,7 +96,7 @@ class FieldNames:
                 values[field] = value
         fields = event_of(values.items())
         self._ignore(ignored)
-        if ignored and self._columns.get("code") != "" and fields.get("code") in (None, ""):
+        if self._columns.get("code") != "" and fields.get("code") in (None, ""):
             near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
             self.without_code.update(itertools.islice(near, 1))
         return fields
@@ -129,7 +129,7 @@ class FieldNames:
             name: None if (field := spelled(name)) in self._columns else field for name in names
         }
         for column, field in self._mapped.items():
-            others = (key for key in names if key not in self._mapped and same_name(key, column))
+            others = (key for key in names if same_name(key, column))
             fields |= dict.fromkeys([column] if column in fields else others, field)
         return fields
 
@@ -145,13 +145,13 @@ class FieldNames:
 
 
 def event_of(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The event with these values, by the keys that `FieldNames.header` gives."""
+    """The event with these values, by the keys that `FieldNames.header` gives; "" is no field."""
     event: dict[str, Any] = {}
     labels: dict[str, Any] = {}
     for key, value in values:
         if key.startswith("labels."):
             labels[key.removeprefix("labels.")] = value
-        elif key:
+        else:
             event[key] = value
     if labels:
         # A column `labels` has no object in its cells.
@@ -173,7 +173,7 @@ def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
     if near:
         text += f"; `{near[0]}` is near: {_option(field, near[0])}"
     else:
-        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
+        text += f"; its columns are {', '.join(names)[:500]}"
         text += f": {_option(field, 'COLUMN')}" if field else ""
     if field == "system":
         text += ", or --format ndjson if each line is a JSON object"

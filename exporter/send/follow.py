@@ -31,8 +31,8 @@ class FollowedFile(Source):
     """Reads a file's lines as they are written; ends only at a table header that cannot be used.
 
     `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
-    Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
-    longer be written.
+    Raises `ConfigError` when the file or its checkpoint cannot be read. This and `read` raise `Undelivered`
+    when the checkpoint cannot be written.
     """
 
     checkpoint: Checkpoint
@@ -58,11 +58,8 @@ class FollowedFile(Source):
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
-        except Undelivered as error:
-            raise ConfigError(f"--follow: {error}") from None
-        # The suffix .json is ignored: only files with one record per line can be followed.
-        named = format_of(path.name)
-        self._format = format or (named if named != "json" else None) or self.checkpoint.format
+        # "json" is read as NDJSON: only files with one record per line can be followed.
+        self._format = format or format_of(path.name) or self.checkpoint.format
         self._header = self.checkpoint.header
 
     def _records(self) -> Iterator[tuple[int, Record]]:
@@ -83,7 +80,7 @@ class FollowedFile(Source):
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
                 file = holder(self._path, self.checkpoint) if replaced else self._next(status)
         except OSError as error:
-            raise Undelivered(f"{self.name}: {error.strerror or error}") from None
+            raise Undelivered(f"{self.name}: {error.strerror}") from None
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Writes the position up to which all events have an answer. Raises `Undelivered`."""
@@ -133,7 +130,7 @@ class FollowedFile(Source):
             first = next((line for line in lines if line.strip()), None)
             if first is None:
                 return
-            self._format = "ndjson" if first.lstrip("\ufeff \t").startswith("{") else "csv"
+            self._format = "ndjson" if first.lstrip().startswith("{") else "csv"
             lines = chain([first], lines)
         if self._format == "csv":
             yield from (record for _, record in self._rows(lines))
@@ -143,19 +140,14 @@ class FollowedFile(Source):
     def _rows(self, lines: Iterator[str]) -> CsvRows:
         """The rows of a table, with its own header or that of the file before, as after `copytruncate`."""
         kept = [line.decode("utf-8", "surrogateescape") for line in self._header]
-        first: list[str] = []
-        if not kept or not self.checkpoint.offset:
-            first = header_lines(lines)
-            try:
-                rows = CsvRows(chain(first, lines), self.names)
-            except (Rejected, csv.Error):
-                if not kept:
-                    raise
-            else:
-                if any(map(str.strip, first)):
-                    self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
-                return rows
-        return CsvRows(chain(kept, first, lines), self.names)
+        first = header_lines(lines)
+        try:
+            rows = CsvRows(chain(first, lines), self.names)
+        except (Rejected, csv.Error):
+            return CsvRows(chain(kept, first, lines), self.names)
+        if any(map(str.strip, first)):
+            self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
+        return rows
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         """Whole lines, and at the end of a rotated file also a part of a line."""
@@ -167,10 +159,9 @@ class FollowedFile(Source):
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
                 return
-            grown = seen.head_size > self.checkpoint.head_size
             self.checkpoint = seen
             # Before the first response, only its beginning distinguishes the file from the next one.
-            if grown and not seen.offset:
+            if not seen.offset:
                 self.save(seen)
             at_end = finished and len(block) < MAX_CHARACTERS
             for line in io.BytesIO(block):

@@ -52,7 +52,10 @@ def test_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
 def test_line_that_is_written_during_the_last_look_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line is written between a read at the end of the old file and the decision that it is finished."""
+    """The line is written between a read at the end of the old file and the decision that it is finished.
+
+    It is sent before the next file is begun: after a kill, the old file would not be read again.
+    """
     finished = follow.FollowedFile._finished
 
     def look(self: follow.FollowedFile, *args: object) -> bool:
@@ -63,6 +66,8 @@ def test_line_that_is_written_during_the_last_look_is_sent(
         return result
 
     late: list[str] = []
+    flushed: list[int] = []
+    follower.on_event = lambda: flushed.append(follower.flushed)
     monkeypatch.setattr(follow.FollowedFile, "_finished", look)
     follower.path.write_text(lines(1))
 
@@ -71,6 +76,7 @@ def test_line_that_is_written_during_the_last_look_is_sent(
         follower.path.write_text(lines(3))
 
     assert follower.run((nothing, ["1"]), (rotate, ["1", "2", "3"])) == ["1", "2", "3"]
+    assert flushed == [0, 1, 2]
 
 
 @pytest.mark.parametrize("after", ["", lines(3), lines(3, 3, 3)])
