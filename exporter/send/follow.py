@@ -160,7 +160,8 @@ class FollowedFile(Source):
             if self._replaced(file):
                 return
             self.checkpoint = seen
-            # Before the first response, only its beginning distinguishes the file from the next one.
+            # The ids of events depend on the file. Before the first response, only its beginning
+            # distinguishes it from the next one.
             if not seen.offset:
                 self.save(seen)
             at_end = finished and len(block) < MAX_CHARACTERS
@@ -205,7 +206,5 @@ class FollowedFile(Source):
         """The file that follows a rotated file. It may be rotated itself by now."""
         while (file := next_file(self._path, self.checkpoint, finished)) is None:
             time.sleep(POLL)
-        # Saved before events are sent, as their ids depend on it.
         self.checkpoint = self.checkpoint.next(file)
-        self.save(self.checkpoint)
         return file

@@ -76,7 +76,8 @@ def test_first_twenty_mistakes_are_printed_and_the_others_counted(
 def test_quiet_prints_only_mistakes(sender: Sender) -> None:
     content = '{"system": "softdrive", "shop": 1, "host": 2}\n' * 2 + "x\n"
     sender.lines(content)
-    assert sender.output.count("ignored, as events have no such field: shop, host\n") == 1
+    assert "ignored, as events have no such field: shop, host\n" in sender.output
+    assert sender.output.count("ignored, as") == 1
     assert sender.output.splitlines()[-1] == (
         "3 read, 2 accepted, 0 duplicates, 0 rejected, 1 skipped, 0 retries, 0.0 seconds"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.send import follow
 from exporter.send.connection import Undelivered
 from exporter.send.events import events
 from exporter.send.follow import FollowedFile
@@ -109,6 +110,14 @@ def test_line_without_an_answer_is_sent_again_although_the_file_grew(follower: F
     assert follower.run((nothing, ["1", "2"])) == ["1", "2"]
 
 
+def test_line_that_is_too_long_is_skipped(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "MAX_CHARACTERS", 100)
+    follower.path.write_text("{" * 150 + "\n" + lines(1))
+    assert follower.run((nothing, ["1"])) == ["1"]
+
+
 def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     with follower.path.open("r+b") as writer:
@@ -169,7 +178,7 @@ HEADER = b"system;Dur\xe9e;Code\n"
 
 
 def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
-    follower.path.write_text("system;Code\nsoftdrive;1\n")
+    follower.path.write_text("\ufeffsystem;Code\nsoftdrive;1\n")
     columns = {"format": "csv"}
     assert follower.run((nothing, ["1"]), **columns) == ["1"]
     sent = follower.run(
