@@ -82,3 +82,8 @@ with Seen(cache_kib=256) as seen:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1024
+
+
+def test_duration_beyond_any_float_is_left_to_the_exporter(sender: Sender) -> None:
+    row = '{"system": "softdrive", "duration_seconds": 1' + "0" * 400 + "}\n"
+    assert sender.lines(row).accepted == 1
