@@ -172,7 +172,8 @@ class Connection:
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
                 return self.post(body, media)
-            problem = f"no response from {self._url}: {error}; check --url and the network"
+            reason = getattr(error, "strerror", None) or str(error)
+            problem = f"no response from {self._url}: {reason}; check --url and the network"
             if isinstance(error, ConnectionRefusedError):
                 remedy = "is the exporter running? session-end-exporter serve"
                 problem = f"connection refused at {self._url}: {remedy}"

@@ -140,14 +140,19 @@ class FollowedFile(Source):
     def _rows(self, lines: Iterator[str]) -> CsvRows:
         """The rows of a table, with its own header or that of the file before, as after `copytruncate`."""
         kept = [line.decode("utf-8", "surrogateescape") for line in self._header]
-        first = header_lines(lines)
-        try:
-            rows = CsvRows(chain(first, lines), self.names)
-        except (Rejected, csv.Error):
-            return CsvRows(chain(kept, first, lines), self.names)
-        if any(map(str.strip, first)):
-            self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
-        return rows
+        first: list[str] = []
+        if not kept or not self.checkpoint.offset:
+            first = header_lines(lines)
+            try:
+                rows = CsvRows(chain(first, lines), self.names)
+            except (Rejected, csv.Error):
+                if not kept:
+                    raise
+            else:
+                if any(map(str.strip, first)):
+                    self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
+                return rows
+        return CsvRows(chain(kept, first, lines), self.names)
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         """Whole lines, and at the end of a rotated file also a part of a line."""

@@ -94,7 +94,8 @@ class Source:
         except Rejected as error:
             yield line + 1, error
         except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
-            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {error}")
+            reason = getattr(error, "strerror", None) or str(error)
+            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
         for text in self.names.unseen_columns():
             yield line + 1, Rejected("invalid_field", text)
 

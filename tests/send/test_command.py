@@ -63,6 +63,12 @@ def test_every_missing_input_is_named_and_nothing_is_sent(sender: Sender, tmp_pa
     assert f"{tmp_path}: is a directory" in sender.output
 
 
+def test_input_with_a_read_error_is_named_with_the_reason(sender: Sender) -> None:
+    report = sender(Path("/proc/self/mem"))
+    assert (report.skipped, report.exit_code) == (1, 1)
+    assert "/mem:1: skipped: the rest cannot be read: Input/output error\n" in sender.output
+
+
 @pytest.mark.parametrize("content", ["x\n", '{"system": "nope"}\n'])
 def test_first_twenty_mistakes_are_printed_and_the_others_counted(
     content: str, sender: Sender

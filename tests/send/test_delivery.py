@@ -76,6 +76,7 @@ def test_events_counted_before_a_reset_are_duplicates_of_the_retry(sender: Sende
     assert (report.accepted, report.duplicates, report.retries) == (0, 3, 1)
     assert sender.requests[0] == sender.requests[1]
     assert len(sender.counted) == 3
+    assert ": Connection reset by peer; check --url" in sender.output
 
 
 def test_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender) -> None:
