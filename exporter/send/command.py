@@ -37,8 +37,8 @@ def send(
     def show_progress() -> None:
         rate = report.acknowledged / (bar.tasks[task].elapsed or 1.0)
         counts = f"{report.acknowledged:,} events  {rate:,.0f}/s  {report.retries} retries"
-        done = sum(source.position() for source in sources)
-        bar.update(task, completed=done if total else 0, description=counts)
+        done = sum(source.position() for source in sources) if total else 0
+        bar.update(task, completed=done, description=counts)
 
     clock = clock or Clock()
     report = Report(from_pipe=is_stream(files), print_line=print_line)

@@ -198,5 +198,5 @@ class Connection:
             detail = f"redirect to {location}; redirects are not followed"
         problem = f"{response.status} from {self._url}: {detail}"
         seconds = response.headers.get("Retry-After", "")
-        wait = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
+        wait = float(seconds) if seconds.isdecimal() else 0.0
         return Response(response.status, problem + _REMEDIES.get(response.status, ""), wait, reply)

@@ -12,7 +12,6 @@ from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The line that Excel writes before the header, such as sep=;"""
-_DECIMAL_COMMA: Final = re.compile(r"-?\d+,\d+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -78,7 +77,7 @@ class CsvRows:
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):
-            if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(duration):
+            if self._delimiter != ",":
                 duration = duration.replace(",", ".")
             with suppress(ValueError):
                 event["duration_seconds"] = float(duration)

@@ -1,7 +1,6 @@
 """Batches of events, posted until each event has an answer: split, retried, or given up."""
 
 import gzip
-import itertools
 import math
 import random
 import time
@@ -47,16 +46,14 @@ class Delivery:
 
     def deliver(self, events: Iterable[Event]) -> None:
         """Posts all events. Raises `Undelivered`; earlier results stay in the report."""
-        size, max_bytes = 0, self.options.max_bytes
+        size = 0
         for event in events:
             added = len(event.body) + 1
-            if not self._batch:
-                size = 0
-            elif size + added > max_bytes or event.cloudevent != self._batch[0].cloudevent:
+            full = size + added > self.options.max_bytes
+            if self._batch and (full or event.cloudevent != self._batch[0].cloudevent):
                 self.flush()
-                size = 0
+            size = size + added if self._batch else added
             self._batch.append(event)
-            size += added
             if len(self._batch) == self.options.batch:
                 self.flush()
         self.flush()
@@ -100,19 +97,18 @@ class Delivery:
             text = b"[" + b",".join(event.body for event in batch) + b"]"
         body = gzip.compress(text, mtime=0)
         deadline = self.clock.monotonic() + self.options.max_wait
-        for failures in itertools.count():
-            response = self.connection.post(body, media)
-            if not response.retryable:
-                return response
+        backoff = _FIRST_WAIT
+        while (response := self.connection.post(body, media)).retryable:
             remaining = deadline - self.clock.monotonic()
             if not remaining > 0:
-                break
-            if failures == 0:
+                gave_up = f"Gave up after {self.options.max_wait:g} s."
+                raise Undelivered(f"{response.problem}\n{gave_up}")
+            if backoff == _FIRST_WAIT:
                 limit = "" if remaining == math.inf else f" for up to {self.options.max_wait:g} s"
                 self.note(f"{response.problem}. Retrying{limit}")
             self.report.retries += 1
             self.progress()
-            backoff = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures, 20))
             wait = min(response.retry_after, _LONGEST_RETRY_AFTER) + self.clock.uniform(0, backoff)
             self.clock.sleep(min(remaining, wait))
-        raise Undelivered(f"{response.problem}\nGave up after {self.options.max_wait:g} s.")
+            backoff = min(_LONGEST_WAIT, 2 * backoff)
+        return response

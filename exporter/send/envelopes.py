@@ -75,13 +75,11 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
 def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Record:
     """An event in an array; if it has no system, with the system of the object around it."""
     record = as_record(item)
-    if isinstance(record, Rejected) or not system or "specversion" in record:
-        return record
-    key = names.keys(record).get("system")
-    if key is not None and record[key] in (None, ""):
-        record = {name: value for name, value in record.items() if name != key}
-        key = None
-    return system | record if key is None else record
+    if isinstance(record, dict):
+        own = names.keys(record).get("system")
+        if own is None or record[own] in (None, ""):
+            return {name: value for name, value in record.items() if name != own} | system
+    return record
 
 
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
@@ -89,7 +87,7 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     try:
         table = {key.lower(): value for key, value in tables[0].items()}
         columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
-        rows: list[list[Any]] = table["rows"]
+        rows = iter(table["rows"])
         keys = names.header(columns)
     except Rejected as error:
         yield error
@@ -107,11 +105,11 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
 def _cloudevent(envelope: dict[str, Any], names: FieldNames) -> CloudEvent:
     if isinstance(data := envelope.get("data"), dict):
         envelope = envelope | {"data": names.record(data)}
-    event, source = cloudevents.event(envelope, FieldMatcher(strict=False), _MAX_DEPTH)
+    event, source = cloudevents.event(envelope, FieldMatcher(), _MAX_DEPTH)
+    key = {"source": source, "id": envelope["id"]}
     fields = CloudEvent({name: getattr(event, name) for name in FIELDS})
-    fields.attributes = {"specversion": "1.0", "type": "session.end", "source": source}
-    fields.attributes["id"] = event.id or ""
-    fields["id"] = blake2b(f"{source}\0{event.id}".encode(), digest_size=16).hexdigest()
+    fields.attributes = {"specversion": "1.0", "type": "session.end", **key}
+    fields["id"] = blake2b("\0".join(key.values()).encode(), digest_size=16).hexdigest()
     if event.occurred_at is not None:
         fields["occurred_at"] = event.occurred_at.isoformat()
     labels = bytes(event.labels)

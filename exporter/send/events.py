@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.errors import Rejected
+from exporter.event_fields import FIELDS
 from exporter.send.envelopes import CloudEvent
-from exporter.send.records import FIELDS
 from exporter.send.report import Report
 from exporter.send.rotation import Checkpoint
 from exporter.send.sources import Source

@@ -7,32 +7,31 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from exporter import event_fields
 from exporter.errors import ConfigError, Rejected
-from exporter.event_fields import field_named, nearest_field, same_name
-from exporter.send.records import FIELDS
+from exporter.event_fields import FIELDS, field_named, nearest_field, same_name
 
+_FIELDS: Final = frozenset(FIELDS)
 _LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
 _MAX_IGNORED: Final = 1000
 """Ignored names that are remembered: a sender may make up a name for each record."""
 _MAX_CHARACTERS: Final = 100
-"""Longer names mean no field."""
+"""Longer names are not remembered."""
 
 
 def parse_columns(options: Iterable[str]) -> dict[str, str]:
     """The columns by field, from `--column FIELD=COLUMN`; "" means no column. Raises `ConfigError`."""
     columns: dict[str, str] = {}
     for option in options:
-        name, separator, column = option.partition("=")
-        field = _column_field(name.strip())
+        name, separator, column = map(str.strip, option.partition("="))
+        field = _column_field(name)
         if not separator or field is None:
             raise ConfigError(
                 f"--column {shlex.quote(option)}: must be FIELD=COLUMN, where FIELD is one of "
-                f"{', '.join(event_fields.FIELDS)}, labels.NAME"
+                f"{', '.join(FIELDS)}, labels.NAME"
             )
-        if field in columns or (column and column.strip() in columns.values()):
+        if field in columns or (column and column in columns.values()):
             raise ConfigError(f"--column {shlex.quote(option)}: is the second for this name")
-        columns[field] = column.strip()
+        columns[field] = column
     return columns
 
 
@@ -53,21 +52,19 @@ class FieldNames:
         self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
-        """The key of each column's cells: a field, `labels.NAME`, or the column's name if it is ignored.
+        """The key of each column's cells: a field, `labels.NAME`, or "" if the column is ignored.
 
-        "" if `--column` maps the field of this name to another column or to none. Raises `Rejected` for a
-        header with which rows could be misread.
+        Raises `Rejected` for a header with which rows could be misread.
         """
         by_name = self._fields(names, _column_field)
         fields = [by_name[name] for name in names]
-        pairs = list(zip(names, fields, strict=True))
         for column, field in self._mapped.items():
             if field not in fields:
                 raise _no_column(column, "", names)
         self._seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
-                same = [name for name, other in pairs if other == field]
+                same = [name for name in names if by_name[name] == field]
                 raise Rejected(
                     "duplicate_key",
                     f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
@@ -77,15 +74,12 @@ class FieldNames:
             raise _no_column("system", "system", names)
         if "code" not in fields and "code" not in self._columns:
             raise _no_column("code", "code", names)
-        self._ignore(name for name, field in pairs if name and field is None)
-        return [field or ("" if _column_field(name) else name) for name, field in pairs]
+        self._ignore(name for name in names if name and by_name[name] is None)
+        return [field or "" for field in fields]
 
     def record(self, record: dict[str, Any]) -> dict[str, Any]:
-        """The fields of a JSON object, and its ignored keys except those that are spelled like fields.
-
-        Raises `Rejected` for two keys that mean one field.
-        """
-        if not self._columns and record.keys() <= FIELDS:
+        """The fields of a JSON object. Raises `Rejected` for two keys that mean one field."""
+        if not self._columns and record.keys() <= _FIELDS:
             return record
         values: dict[str, Any] = {}
         ignored: list[str] = []
@@ -101,9 +95,8 @@ class FieldNames:
             else:
                 values[field] = value
         fields = event_of(values.items())
-        fields |= {key: record[key] for key in ignored if field_named(key) is None}
         self._ignore(ignored)
-        if ignored and self._columns.get("code") != "" and fields.get("code") in (None, ""):
+        if self._columns.get("code") != "" and fields.get("code") in (None, ""):
             near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
             self.without_code.update(itertools.islice(near, 1))
         return fields
@@ -136,7 +129,7 @@ class FieldNames:
             name: None if (field := spelled(name)) in self._columns else field for name in names
         }
         for column, field in self._mapped.items():
-            others = (key for key in names if key not in self._mapped and same_name(key, column))
+            others = (key for key in names if same_name(key, column))
             fields |= dict.fromkeys([column] if column in fields else others, field)
         return fields
 
@@ -152,13 +145,13 @@ class FieldNames:
 
 
 def event_of(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The event with these values, by the keys that `FieldNames.header` gives."""
+    """The event with these values, by the keys that `FieldNames.header` gives; "" is no field."""
     event: dict[str, Any] = {}
     labels: dict[str, Any] = {}
     for key, value in values:
         if key.startswith("labels."):
             labels[key.removeprefix("labels.")] = value
-        elif key:
+        else:
             event[key] = value
     if labels:
         # A column `labels` has no object in its cells.
@@ -175,12 +168,12 @@ def _column_field(name: str) -> str | None:
 
 def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
     """The refusal of a table without a column for `field`."""
-    near = [name for name in names if field and nearest_field(name[:_MAX_CHARACTERS]) == field]
+    near = [name for name in names if nearest_field(name) == field]
     text = f"the header has no column `{column}`"
     if near:
         text += f"; `{near[0]}` is near: {_option(field, near[0])}"
     else:
-        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
+        text += f"; its columns are {', '.join(names)[:500]}"
         text += f": {_option(field, 'COLUMN')}" if field else ""
     if field == "system":
         text += ", or --format ndjson if each line is a JSON object"

@@ -28,11 +28,11 @@ QUIET: Final = 1.0
 
 
 class FollowedFile(Source):
-    """Reads a file's lines as they are written, without end.
+    """Reads a file's lines as they are written; ends only at a table header that cannot be used.
 
     `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
-    Raises `ConfigError` when the checkpoint cannot be used, and `read` raises `Undelivered` when it can no
-    longer be written.
+    Raises `ConfigError` when the file or its checkpoint cannot be read. This and `read` raise `Undelivered`
+    when the checkpoint cannot be written.
     """
 
     checkpoint: Checkpoint
@@ -58,16 +58,11 @@ class FollowedFile(Source):
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
-        except Undelivered as error:
-            raise ConfigError(f"--follow: {error}") from None
-        # The suffix .json is ignored: only files with one record per line can be followed.
-        named = format_of(path.name)
-        self._format = format or (named if named != "json" else None) or self.checkpoint.format
+        # "json" is read as NDJSON: only files with one record per line can be followed.
+        self._format = format or format_of(path.name) or self.checkpoint.format
         self._header = self.checkpoint.header
 
-    def read(self, note: Callable[[str], None]) -> Iterator[tuple[int, Record]]:
-        """As in `Source`, but without end; the last record is `Rejected` if a table is unusable."""
-        self.names.note = lambda text: note(f"{self.name}: {text}")
+    def _records(self) -> Iterator[tuple[int, Record]]:
         try:
             file = holder(self._path, self.checkpoint)
             while True:
@@ -84,12 +79,8 @@ class FollowedFile(Source):
                     self._idle()
                     replaced, status = self._replaced(file), os.fstat(file.fileno())
                 file = holder(self._path, self.checkpoint) if replaced else self._next(status)
-        except Rejected as error:
-            yield 1, error
-        except csv.Error as error:
-            yield 1, Rejected("invalid_field", f"the rest cannot be read: {error}")
         except OSError as error:
-            raise Undelivered(f"{self.name}: {error.strerror or error}") from None
+            raise Undelivered(f"{self.name}: {error.strerror}") from None
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Writes the position up to which all events have an answer. Raises `Undelivered`."""
@@ -139,7 +130,7 @@ class FollowedFile(Source):
             first = next((line for line in lines if line.strip()), None)
             if first is None:
                 return
-            self._format = "ndjson" if first.lstrip("\ufeff \t").startswith("{") else "csv"
+            self._format = "ndjson" if first.lstrip().startswith("{") else "csv"
             lines = chain([first], lines)
         if self._format == "csv":
             yield from (record for _, record in self._rows(lines))
@@ -173,10 +164,10 @@ class FollowedFile(Source):
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
                 return
-            grown = seen.head_size > self.checkpoint.head_size
             self.checkpoint = seen
-            # Before the first response, only its beginning distinguishes the file from the next one.
-            if grown and not seen.offset:
+            # The ids of events depend on the file. Before the first response, only its beginning
+            # distinguishes it from the next one.
+            if not seen.offset:
                 self.save(seen)
             at_end = finished and len(block) < MAX_CHARACTERS
             for line in io.BytesIO(block):
@@ -220,7 +211,5 @@ class FollowedFile(Source):
         """The file that follows a rotated file. It may be rotated itself by now."""
         while (file := next_file(self._path, self.checkpoint, finished)) is None:
             time.sleep(POLL)
-        # Saved before events are sent, as their ids depend on it.
         self.checkpoint = self.checkpoint.next(file)
-        self.save(self.checkpoint)
         return file

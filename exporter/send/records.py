@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn, TextIO
 
-from exporter import event_fields
 from exporter.errors import Rejected
 
-FIELDS: Final = frozenset(event_fields.FIELDS)
 MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
 MAX_EXPORT: Final = 64 << 20
 """Characters of an object around events. Azure's query API returns at most 64 MB."""

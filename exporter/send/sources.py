@@ -76,8 +76,8 @@ class Source:
         self._file: io.BufferedReader[_Input] | None = None
 
     def position(self) -> int:
-        """How many bytes of `size` have been read."""
-        if self._file is None or not self.size:
+        """How many bytes of `size`, which is not 0, have been read."""
+        if self._file is None:
             return 0
         return self.size if self._file.closed else self._file.tell()
 

@@ -35,6 +35,7 @@ class Follower:
         self.notes: list[str] = []
         self.places: list[str] = []
         self.on_event: Callable[[], None] = lambda: None
+        self.flushed = 0  # events before the last call of `on_idle`
 
     def write(self, text: str, *codes: int, to: str = "") -> tuple[Callable[[], object], Any]:
         """A step that appends to the file, and the codes that the run must have sent afterwards."""
@@ -69,6 +70,7 @@ class Follower:
 
         def idle() -> None:
             nonlocal expected
+            self.flushed = len(sent)
             assert time.monotonic() < deadline, f"{sent} instead of {expected}, then {todo}"
             if expected is not None and sent != expected:
                 return

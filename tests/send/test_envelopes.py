@@ -31,7 +31,8 @@ def test_cloudevents_in_files_are_the_events_that_were_posted(sender: Sender) ->
     """Source and id are the same, so the exporter makes the same key: a posted event counts once."""
     binary = {**CLOUDEVENT, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}
     del binary["data"]
-    for envelope in (CLOUDEVENT, binary):
+    untimed = {name: value for name, value in CLOUDEVENT.items() if name != "time"}
+    for envelope in (CLOUDEVENT, binary, untimed):
         line = json.dumps(envelope)
         for content in (line, f"[{line}]", json.dumps([envelope], indent=1)):
             sender.counted.clear()
@@ -54,6 +55,7 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
     [
         ({"id": ""}, "id: required, a non-empty string"),
         ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
+        ({"data": [DATA]}, "data: must be an event, a JSON object, not an array"),
         ({"data": 1}, "data: must be an event, a JSON object, not a number"),
         ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
     ],
@@ -114,10 +116,20 @@ def test_events_of_a_wrapped_export_are_read(
     ]
 
 
-def test_event_with_a_list_of_its_own_is_not_an_export(read: Read) -> None:
-    lists = ['{"system": "a", "events": [1]}\n\n', '{"items": [1], "system": "a"}\n\n']
-    for content in ("".join(lists), "".join(reversed(lists))):
-        assert read(content).lines == [1, 3]
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"system": "a", "events": [1]}',
+        '{"items": [1], "system": "a"}',
+        '{"system": "a", "trace": [{"at": 1}]}',
+        '{"system": "a", "value": 5}',
+        '{"code": 1}',
+    ],
+)
+def test_event_with_a_list_of_its_own_is_not_an_export(event: str, read: Read) -> None:
+    """The events of an export have numbers instead of lines."""
+    sent = read(f"{event}\n\n{event}\n")
+    assert (sent.lines, sent.skipped) == ([1, 3], [])
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.log"])
@@ -139,6 +151,7 @@ def test_events_without_a_system_have_that_of_the_object_around_them(
         {"items": [], "events": EVENTS},
         {"results": [], "next": None, "Events": EVENTS},
         {"system": "softdrive", "items": ["a"], "events": EVENTS},
+        {"session_id": "of the export", "events": EVENTS},
     ],
 )
 def test_array_that_has_events_is_read(document: dict[str, Any], read: Read) -> None:
@@ -157,11 +170,17 @@ def test_column_option_may_be_for_a_table_among_events(read: Read) -> None:
     assert read(content, "a.json", columns={"code": "error_code"}).skipped == []
 
 
+def test_object_after_an_unusable_table_is_read(read: Read) -> None:
+    content = json.dumps({"tables": [{"columns": [{"name": "system"}], "rows": []}]})
+    sent = read(content + '{"system": "a"}', "a.json")
+    assert (len(sent.events), len(sent.skipped)) == (1, 1)
+
+
 def test_object_around_events_is_not_an_event_of_a_followed_file() -> None:
     for document in ({"events": []}, {"system": "a", "events": EVENTS}):
         assert isinstance(fields_of(document, FieldNames()), Rejected)
-    event = {"system": "a", "code": None, "events": EVENTS}
-    assert fields_of(event, FieldNames()) == event
+    event = {"system": "a", "code": None}
+    assert fields_of(event | {"events": EVENTS}, FieldNames()) == event
 
 
 def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
@@ -187,18 +206,24 @@ def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
             "1: an event without `code`, or an object around the events in `events`?",
         ),
         ('{"events": [{"events": [{"system": "a"}]}]}', "1: an object around events, where an"),
-        ('{"events": [{"system": "a"}, 7]}', "2: an event must be a JSON object"),
+        ('{"system": "a", "events": [{"code": 1}, 7]}', "2: an event must be a JSON object"),
         ('{"events": [{"system": "a"}]', "1: not JSON: Expecting ',' delimiter at character 29"),
         ('{"events": [{"system": "a", "system": "b"}]}', "1: duplicate key 'system'"),
         ('{"tables": [{"columns": 1}]}', "1: `tables` is not the result of a Kusto query"),
+        ('{"tables": [1]}', "1: `tables` is not the result of a Kusto query"),
         ('{"tables": []}', "1: `tables` is not the result of a Kusto query"),
+        (
+            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": 1}]}',
+            "1: `tables` is not the result of a Kusto query",
+        ),
         (
             '{"tables": [{"columns": [{"name": "system"}, {"name": "ErrorCode"}], "rows": []}]}',
             "1: the header has no column `code`; `ErrorCode` is near: --column code=ErrorCode",
         ),
         (
-            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": [[1]]}]}',
-            "1: a row is not an array of 2 values",
+            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], '
+            '"rows": [[1], {"a": 1, "b": 2}]}]}',
+            "2: a row is not an array of 2 values",
         ),
         (f'{{"events": [{" " * (3 << 20)}', "1: the object around the events has more than 64 M"),
     ],

@@ -39,7 +39,7 @@ def test_user_is_sent_and_is_not_in_the_id(sender: Sender) -> None:
 
 def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender: Sender) -> None:
     first = sender.lines(SAME * 3)
-    grown = sender(sender.file("grown.ndjson", SAME * 5), sender.path)
+    grown = sender(sender.file("grown.ndjson", SAME * 5), sender.path, batch=1)
     assert (first.accepted, grown.accepted, grown.duplicates) == (3, 2, 6)
     assert sender.output.count("counts as the same event") == 2
     sender.lines('{"system": "softdrive", "session_id": "s"}\n')
@@ -82,3 +82,8 @@ with Seen(cache_kib=256) as seen:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1024
+
+
+def test_duration_beyond_any_float_is_left_to_the_exporter(sender: Sender) -> None:
+    row = '{"system": "softdrive", "duration_seconds": 1' + "0" * 400 + "}\n"
+    assert sender.lines(row).accepted == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, Rejected
 from exporter.event_fields import field_named, nearest_field
 from exporter.send.field_names import FieldNames, parse_columns
 
@@ -26,6 +26,7 @@ def test_wrong_mapping_is_refused(option: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_columns(["code=error", option])
     assert str(error.value).startswith(message)
+    assert parse_columns(["code=", "id="]) == {"code": "", "id": ""}
 
 
 @pytest.mark.parametrize(
@@ -70,10 +71,10 @@ def test_csv_without_a_clear_code_column_is_refused(
     [
         ("code=error_code", {"system": "a", "code": "08", "id": "4"}),
         ("code=Error Code", {"system": "a", "code": "08", "id": "4"}),
-        ("code=", {"system": "a", "id": "4"}),
+        ("code= ", {"system": "a", "id": "4"}),
         ("id=", {"system": "a", "code": "x"}),
         (
-            "labels.shop=error_code",
+            " labels.shop = error_code ",
             {"system": "a", "code": "x", "id": "4", "labels": {"shop": "08"}},
         ),
         ("system=error_code", {"system": "08", "code": "x", "id": "4"}),
@@ -153,6 +154,16 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
         names.record({f"name {number}": 1, f"error_code_{number}": 1})
     assert len(names.ignored) == 1000
     assert len(names.without_code) <= 1000
+    with pytest.raises(Rejected) as error:
+        names.header(["x" * 1000])
+    assert len(error.value.message) < 1000
+
+
+def test_column_without_a_name_is_not_among_the_ignored_names() -> None:
+    """pandas writes the index in such a column."""
+    names = FieldNames()
+    assert names.header(["", "system", "code"]) == ["", "system", "code"]
+    assert not names.ignored
 
 
 def test_column_labels_beside_a_label_is_replaced(read: Read) -> None:
@@ -160,6 +171,9 @@ def test_column_labels_beside_a_label_is_replaced(read: Read) -> None:
     sent = read("system,code,labels,labels.region\nstreampixel,4001,x,eu\n", "a.csv")
     assert sent.skipped == []
     assert sent.bodies[0]["labels"] == {"region": "eu"}
+    record = {"system": "a", "labels": {"shop": "b"}, "Region": "eu"}
+    sent = read(json.dumps(record), columns={"labels.region": "Region"})
+    assert sent.bodies[0]["labels"] == {"region": "eu", "shop": "b"}
 
 
 @pytest.mark.parametrize(

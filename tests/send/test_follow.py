@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.send import follow
 from exporter.send.connection import Undelivered
 from exporter.send.events import events
 from exporter.send.follow import FollowedFile
@@ -17,16 +18,16 @@ from .following import Follower, lines, nothing
 
 
 def test_lines_are_sent_when_they_are_complete(follower: Follower) -> None:
-    follower.path.write_text(lines(1, 1))
+    follower.path.write_text("\n " + lines(1, 1))
     sent = follower.run(
         follower.write('{"system": "softdrive", ', 1, 1),
         follower.write('"code": 2}\n\nno json\n' + lines(3), 1, 1, 2, 3),
     )
     assert sent == ["1", "1", "2", "3"]
     assert len(follower.counted) == 4
-    assert follower.places == [f"ends.log:{n}" for n in (1, 2, 3, 6)]
+    assert follower.places == [f"ends.log:{n}" for n in (2, 3, 4, 7)]
     assert follower.notes[-1].endswith(
-        "ends.log:5: skipped: not JSON: Expecting value at character 1"
+        "ends.log:6: skipped: not JSON: Expecting value at character 1"
     )
 
 
@@ -100,6 +101,23 @@ def test_first_line_of_an_empty_file_keeps_its_id(follower: Follower) -> None:
     assert len(follower.counted) == 1
 
 
+def test_line_without_an_answer_is_sent_again_although_the_file_grew(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+    made = events(FollowedFile(follower.path), Report(), follower.notes.append)
+    next(made)
+    follower.write(lines(2))[0]()
+    next(made)
+    assert follower.run((nothing, ["1", "2"])) == ["1", "2"]
+
+
+def test_line_that_is_too_long_is_skipped(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "MAX_CHARACTERS", 100)
+    follower.path.write_text("{" * 150 + "\n" + lines(1))
+    assert follower.run((nothing, ["1"])) == ["1"]
+
+
 def test_hole_after_a_truncation_is_skipped(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     with follower.path.open("r+b") as writer:
@@ -143,12 +161,15 @@ def test_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
     assert "ends.log.checkpoint: Is a directory" in error(path)
 
 
-def test_checkpoint_that_cannot_be_written_ends_the_command(follower: Follower) -> None:
+@pytest.mark.parametrize("name", ["ends.log", "ends.log.checkpoint"])
+def test_file_that_cannot_be_used_any_more_ends_the_command(name: str, follower: Follower) -> None:
     follower.path.write_text(lines(1))
     source = FollowedFile(follower.path)
-    follower.checkpoint.unlink()
-    follower.checkpoint.mkdir()
-    with pytest.raises(Undelivered, match=r"ends\.log\.checkpoint: Is a directory"):
+    path = follower.path.with_name(name)
+    path.unlink()
+    path.mkdir()
+    source.save(source.checkpoint)  # it has not changed, so it is not written
+    with pytest.raises(Undelivered, match=f"/{name}: Is a directory"):
         list(events(source, Report(), follower.notes.append))
 
 
@@ -157,7 +178,7 @@ HEADER = b"system;Dur\xe9e;Code\n"
 
 
 def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> None:
-    follower.path.write_text("system;Code\nsoftdrive;1\n")
+    follower.path.write_text("\ufeffsystem;Code\nsoftdrive;1\n")
     columns = {"format": "csv"}
     assert follower.run((nothing, ["1"]), **columns) == ["1"]
     sent = follower.run(
@@ -172,7 +193,7 @@ def test_csv_is_followed_with_the_header_of_each_file(follower: Follower) -> Non
     assert follower.run(follower.write("4,x,softdrive\n", 4), **columns) == ["4"]
 
 
-@pytest.mark.parametrize("first", [HEADER, b"", b"drive;7\n"])
+@pytest.mark.parametrize("first", [HEADER, b"", b"drive;7\n", b"dri\rve;7\n"])
 def test_truncated_table_needs_no_header(first: bytes, follower: Follower) -> None:
     """The writer may write the header only when it starts. The first line may be the rest of a row."""
     follower.path.write_bytes(HEADER + b"softdrive;x;1\n")
@@ -188,6 +209,11 @@ def test_truncated_table_needs_no_header(first: bytes, follower: Follower) -> No
     assert follower.run(more) == ["3", "4"]
     assert follower.run(follower.write("softdrive;x;5\n", 5)) == ["5"]
     assert len(follower.counted) == 5
+
+
+def test_file_of_blank_lines_decides_no_format(follower: Follower) -> None:
+    follower.path.write_text("\n")
+    assert follower.run((follower.rename, []), follower.write(lines(1), 1)) == ["1"]
 
 
 def test_file_of_blank_lines_keeps_the_header_of_the_file_before(follower: Follower) -> None:
@@ -215,11 +241,21 @@ def test_truncated_log_of_objects_may_begin_with_something_else(
     assert follower.run((nothing, ["3"])) == ["3"]
 
 
-@pytest.mark.parametrize("name", ["ends.ndjson", "ends.JSONL"])
-def test_name_of_a_file_decides_its_format(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ends.ndjson", {}),
+        ("ends.JSONL", {}),
+        ("ends.json", {}),
+        ("ends.csv", {"format": "ndjson"}),
+    ],
+)
+def test_option_or_name_of_a_file_decides_its_format(
+    name: str, options: Any, tmp_path: Path
+) -> None:
     follower = Follower(tmp_path / name)
     follower.path.write_text("Started\n" + lines(1))
-    assert follower.run((nothing, ["1"])) == ["1"]
+    assert follower.run((nothing, ["1"]), **options) == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,44 @@ def test_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
     assert follower.run((nothing, ["1"]), (rotate, ["1"]), late) == ["1", "2", "3"]
 
 
+def test_rotated_log_is_read_until_its_writer_begins_the_next_file(follower: Follower) -> None:
+    """The next file is created empty, and the writer opens it later than `QUIET` seconds."""
+    follower.path.write_text(lines(1))
+
+    def rotate() -> None:
+        follower.rename()
+        follower.path.touch()
+
+    sent = follower.run(
+        (rotate, ["1"]),
+        (lambda: time.sleep(0.1), ["1"]),
+        follower.write(lines(2), 1, 2, to="ends.log.1"),
+        follower.write(lines(3), 1, 2, 3),
+    )
+    assert sent == ["1", "2", "3"]
+
+
+def test_truncation_to_the_same_last_lines_is_found(follower: Follower) -> None:
+    """The last 256 bytes before the position are equal; the beginning of the file is not."""
+    equal = [2] * 10
+    follower.path.touch()
+
+    def truncate() -> None:
+        follower.copy_and_truncate()
+        follower.path.write_text(lines(3, *equal))
+
+    old, new = (list(map(str, (first, *equal))) for first in (1, 3))
+    sent = follower.run(follower.write(lines(1, *equal), *map(int, old)), (truncate, old + new))
+    assert sent == old + new
+
+
 def test_line_that_is_written_during_the_last_look_is_sent(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line is written between a read at the end of the old file and the decision that it is finished."""
+    """The line is written between a read at the end of the old file and the decision that it is finished.
+
+    It is sent before the next file is begun: after a kill, the old file would not be read again.
+    """
     finished = follow.FollowedFile._finished
 
     def look(self: follow.FollowedFile, *args: object) -> bool:
@@ -63,6 +97,8 @@ def test_line_that_is_written_during_the_last_look_is_sent(
         return result
 
     late: list[str] = []
+    flushed: list[int] = []
+    follower.on_event = lambda: flushed.append(follower.flushed)
     monkeypatch.setattr(follow.FollowedFile, "_finished", look)
     follower.path.write_text(lines(1))
 
@@ -71,6 +107,7 @@ def test_line_that_is_written_during_the_last_look_is_sent(
         follower.path.write_text(lines(3))
 
     assert follower.run((nothing, ["1"]), (rotate, ["1", "2", "3"])) == ["1", "2", "3"]
+    assert flushed == [0, 1, 2]
 
 
 @pytest.mark.parametrize("after", ["", lines(3), lines(3, 3, 3)])

@@ -22,17 +22,20 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+@pytest.mark.parametrize(
+    ("variable", "login", "credentials"),
+    [("HTTP_PROXY", "user:p%40ss", "dXNlcjpwQHNz"), ("http_proxy", "user", "dXNlcjo=")],
+)
 def test_http_goes_through_the_proxy(
-    variable: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    variable: str, login: str, credentials: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = sender.url.replace("http://", "http://user:p%40ss@")
+    proxy = sender.url.replace("http://", f"http://{login}@")
     monkeypatch.setenv(variable, proxy)
     report = sender.lines(ROW, url="http://exporter.example:10400")
     assert report.accepted == 1
     assert sender.server.target == f"http://exporter.example:10400{INGEST_PATH}"
     assert sender.server.headers["Host"] == "exporter.example:10400"
-    assert sender.server.headers["Proxy-Authorization"] == "Basic dXNlcjpwQHNz"
+    assert sender.server.headers["Proxy-Authorization"] == f"Basic {credentials}"
 
 
 @pytest.mark.parametrize(
@@ -49,19 +52,22 @@ def test_https_goes_through_a_tunnel(
     heads: list[bytes] = []
 
     def refuse(listener: socket.socket) -> None:
-        peer, _ = listener.accept()
-        with peer:
-            while not heads or b"\r\n\r\n" not in heads[0]:
-                heads[:] = [b"".join([*heads, peer.recv(4096)])]
-            peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        for attempt in range(2):
+            peer, _ = listener.accept()
+            heads.append(b"")
+            with peer:
+                while b"\r\n\r\n" not in heads[attempt]:
+                    heads[attempt] += peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=refuse, args=(listener,))
         thread.start()
         monkeypatch.setenv("HTTPS_PROXY", f"user:pass@127.0.0.1:{port}")
-        report = sender.lines(ROW, url=f"https://{host}", max_wait=0)
+        report = sender.lines(ROW, url=f"https://{host}", max_wait=0.5)
         thread.join()
+    assert heads[0] == heads[1]
     assert heads[0].startswith(f"CONNECT {target} HTTP/1.".encode())
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in heads[0]
     assert f"through the proxy 127.0.0.1:{port}: Tunnel connection failed: 407" in report.error
@@ -69,7 +75,7 @@ def test_https_goes_through_a_tunnel(
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
-def test_ipv6_address_without_a_port_is_reached_at_the_default_port(
+def test_address_without_a_port_is_reached_at_the_default_port(
     scheme: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
@@ -80,7 +86,9 @@ def test_ipv6_address_without_a_port_is_reached_at_the_default_port(
 
     monkeypatch.setattr(socket, "create_connection", connect)
     Connection(Options(f"{scheme}://[2001:db8::1]")).post(b"")
-    assert asked == [("2001:db8::1", port)]
+    monkeypatch.setenv(f"{scheme}_proxy", "proxy.example")
+    Connection(Options(f"{scheme}://exporter.example")).post(b"")
+    assert asked == [("2001:db8::1", port), ("proxy.example", 80)]
 
 
 def test_invalid_answer_leaves_no_cycle_of_references() -> None:
@@ -115,6 +123,7 @@ def test_local_and_excepted_hosts_are_reached_directly(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert sender.lines(ROW).accepted == 1
     assert sender.lines(ROW, url=sender.url.replace("127.0.0.1", "localhost")).duplicates == 1
+    assert "proxy" not in sender.lines(ROW, url="http://[::1]:1", max_wait=0).error
     resolve = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda _, *rest: resolve("127.0.0.1", *rest))
     url = sender.url.replace("127.0.0.1", "ends.example")

@@ -77,6 +77,7 @@ def test_csv_skips_an_invalid_row(row: str, message: str, read: Read) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (",,\nsystem,code\na,b\n", "1: the header has no column `system`"),
         ('system,code\nsoftdrive,"a\nsoftdrive,b\n', "2: not CSV: unexpected end of data"),
         ("a,code\nc,d\n", "1: the header has no column `system`; its columns are a, code: "),
         (
@@ -92,7 +93,7 @@ def test_csv_without_a_usable_row_says_why(text: str, message: str, read: Read) 
 
 
 def test_csv_cells_become_values_and_codes_keep_their_zeros(read: Read) -> None:
-    columns = "id,system,code,final,duration_seconds,labels.region,label_project\n"
+    columns = "id,system,code,final,duration_seconds,labels.region,label_project \n"
     rows = "1,a,01,NO,12.5,eu,\n2,a,,1,,,x\n3,a,08,yes,1e2,,\n4,a,,maybe,x,,\n"
     sent = read(columns + rows, "a.csv")
     assert sent.skipped == []
@@ -191,6 +192,7 @@ def test_json_elements_are_the_same_wherever_a_chunk_ends(size: int) -> None:
         ("a.tsv", "system\tcode\na\t1\n", "csv", 1),
         ("a", "", "csv", 0),
         ("a.csv", "sep=;\n", "csv", 0),
+        ("a.csv", "\n", "csv", 0),
         ("a.json", "", "json", 0),
     ],
 )

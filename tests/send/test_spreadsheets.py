@@ -24,6 +24,7 @@ PLAIN = "system,code,session_id,duration_seconds\nstreampixel,4001,Zürich,12.5\
         b"\xfe\xff" + EXCEL.encode("utf-16-be"),
         EXCEL.replace(";", "\t").encode("utf-16"),
         EXCEL.replace("sep=;", '"sep=;"').encode(),
+        EXCEL.replace(";", "|").encode(),
         EXCEL.replace("\r\n", "\r").encode(),
         PLAIN.replace(",", " , ").replace("\n", " \n").encode(),
         '"system", "code", "session_id", "duration_seconds"\n'
