@@ -7,7 +7,12 @@ import pytest
 
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
-from exporter.ledger.redis.connection import RedisSettings, check_servers, misconfigured
+from exporter.ledger.redis.connection import (
+    RedisSettings,
+    check_servers,
+    misconfigured,
+    parse_info,
+)
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 from tests.e2e.prometheus_process import free_port
@@ -179,7 +184,10 @@ def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
     settings = RedisSettings(parse("redis://cache"), wait=0)
     with pytest.raises(LedgerError, match=re.escape(error)):
         check_servers([{"redis_version": "7.2.4", **info}], settings)
-    check_servers([{"redis_version": "7.2.4"}], settings)
+    # INFO has paths too, in any encoding.
+    check_servers(
+        [parse_info(b"# Server\r\nredis_version:7.2.4\r\nexecutable:/\xff\r\n")], settings
+    )
 
 
 def test_redis_that_became_too_old_is_named() -> None:

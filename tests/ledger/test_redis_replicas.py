@@ -37,6 +37,21 @@ async def test_first_seen_delay_ends_together_on_every_replica(
         assert [total(ledger, OTHER).delayed for ledger in (first, third)] == [delayed] * 2
 
 
+async def test_killed_replica_counts_as_gone_and_is_forgotten(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when it counts as another replica: a start would not restart the delays that still run."""
+    first = await home.open(first_seen_delay=5.0)
+    await first.commit(batch([1], of=OTHER))
+    await first.close()
+    server.command("ZADD", "{0}:replicas", 995_000, "killed")
+    home.monotonic.advance(4)
+    again = await home.open(first_seen_delay=5.0)
+    home.monotonic.advance(2)
+    assert total(again, OTHER).delayed
+    assert server.command("ZCARD", "{0}:replicas") == 1
+
+
 async def test_retried_start_does_not_count_itself_as_another_replica(
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

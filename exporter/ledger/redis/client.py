@@ -85,10 +85,10 @@ class ClusterClient:
             sent = (self._send(server, group, confirmed) for server, group in groups.items())
             for answers in await asyncio.gather(*sent):
                 replies |= answers
-            again = [index for index in pending if isinstance(replies[index], _NOT_RUN)]
-            if not again:
-                break
+            again = (index for index in pending if isinstance(replies[index], _NOT_RUN))
             pending = {index: calls[index] for index in again}
+            if not pending:
+                break
         return [
             CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
             for _, reply in sorted(replies.items())
@@ -120,6 +120,8 @@ class ClusterClient:
         confirmed = confirmed and self._wait is not None
         try:
             replies = await server.run([*commands.values(), *[self._confirm] * confirmed])
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
         except CallFailed as error:
             self._masters = []
             return dict.fromkeys(commands, error)
@@ -131,11 +133,6 @@ class ClusterClient:
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # The same host name may lead to another server by now.
             await server.close()
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            try:
-                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
-            except CallFailed:
-                self._masters = []
         return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:
@@ -215,5 +212,5 @@ def _master(slots: _Slots, shard: int) -> Any:
 
 def _described(error: Exception) -> str:
     """The error of a server, without the traceback of a script."""
-    text = str(error).partition(" script: ")[0].strip().rstrip(".")
+    text = str(error).partition(" script: ")[0]
     return f"{type(error).__name__}: {text[:200]}"

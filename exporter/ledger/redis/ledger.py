@@ -144,7 +144,7 @@ class RedisLedger(QueuedLedger):
         problem = await self._replica.count(group)
         if problem is not None:
             self._fail(problem)
-        elif group.events.series:
+        else:
             self._on_commit(time.perf_counter() - began)
         return group.receipts()
 
