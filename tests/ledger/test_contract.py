@@ -302,6 +302,11 @@ async def test_known_series_start_at_zero_without_a_delay(home: Home) -> None:
     assert total(ledger) == Total(FAILURE, 0, home.wall.now)
     await ledger.commit(batch([1]))
     assert not total(ledger).delayed
+    await ledger.close()
+    # Without a series that is missing too.
+    ledger = await home.open(zero_durations=[("streampixel", "failure")])
+    await until(lambda: ledger.totals().durations)
+    assert sum(durations(ledger).counts) == 0
 
 
 async def test_new_series_is_delayed_until_scrapes_have_seen_it(home: Home) -> None:
