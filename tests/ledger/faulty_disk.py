@@ -7,7 +7,13 @@ from typing import Any, Final
 
 import apsw
 
-_BASE: Final = apsw.vfs_names()[0]
+BASE: Final = apsw.vfs_names()[0]
+
+
+def file_name(name: Any) -> str:
+    """The name of a file that SQLite opens."""
+    path = name.filename() if isinstance(name, apsw.URIFilename) else name
+    return Path(path or "temporary").name
 
 
 class FaultyDisk(apsw.VFS):
@@ -18,7 +24,7 @@ class FaultyDisk(apsw.VFS):
     most = 0
 
     def __init__(self) -> None:
-        super().__init__("faulty", _BASE, makedefault=True)
+        super().__init__("faulty", BASE, makedefault=True)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         return _File(self, name, flags)
@@ -26,9 +32,8 @@ class FaultyDisk(apsw.VFS):
 
 class _File(apsw.VFSFile):
     def __init__(self, disk: FaultyDisk, name: Any, flags: list[int]) -> None:
-        super().__init__(_BASE, name, flags)
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._disk, self._name = disk, Path(path or "").name
+        super().__init__(BASE, name, flags)
+        self._disk, self._name = disk, file_name(name)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         disk = self._disk
