@@ -1,5 +1,6 @@
 """Checkpoints that fail: they are counted and logged, and break the ledger before its WAL fills the disk."""
 
+import resource
 from collections.abc import Iterator
 
 import apsw
@@ -49,6 +50,22 @@ async def test_failed_checkpoints_are_counted_and_logged_once(
         assert len(failures) == 3 * number
         assert logged == ["checkpoint_failed", "checkpoint_recovered"] * number
     await ledger.close()
+
+
+async def test_checkpoint_without_a_free_descriptor_is_made_after_a_later_commit(
+    home: SqliteHome, disk: FaultyDisk, logged: list[str]
+) -> None:
+    """Fails when the error breaks the ledger: the commit before it was durable."""
+    ledger = await home.open()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        await commit(ledger, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    await commit(ledger, 1)
+    await ledger.close()
+    assert logged == ["checkpoint_failed", "checkpoint_recovered"]
 
 
 async def test_full_disk_or_backup_is_no_failed_checkpoint(

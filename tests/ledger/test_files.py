@@ -68,17 +68,13 @@ def cut(path: Path, size: int = 0) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "then"),
     [
-        ("ledger.db", partial(overwrite, source="other.db"), "commit"),
         ("ledger.db", partial(overwrite, source="other.db"), "close"),
         ("ledger.db", partial(overwrite, source="older.db"), "idle"),
         ("ledger.db", partial(cut, size=8192), "idle"),
         ("ledger.db-wal", cut, "commit"),
         ("ledger.db-wal", partial(cut, size=10_000), "close"),
     ],
-    ids=[
-        *("other ledger, commit", "other ledger, close", "older copy", "cut"),
-        *("empty WAL, commit", "cut WAL, close"),
-    ],
+    ids=["other ledger, close", "older copy", "cut", "empty WAL, commit", "cut WAL, close"],
 )
 async def test_file_overwritten_in_place_breaks_the_ledger(
     home: SqliteHome, name: str, change: Callable[[Path], None], then: str
