@@ -17,11 +17,12 @@ def file_name(name: Any) -> str:
 
 
 class FaultyDisk(apsw.VFS):
-    """While `error` is set, a write of more than `most` bytes to the file `name` raises it."""
+    """While `error` is set, a write of more than `most` bytes to the file `name` raises it, except for the
+    next `spare` of such writes."""
 
     name = "ledger.db"
     error: apsw.Error | None = None
-    most = 0
+    most = spare = 0
 
     def __init__(self) -> None:
         super().__init__("faulty", BASE, makedefault=True)
@@ -38,7 +39,9 @@ class _File(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:
         disk = self._disk
         if disk.error and self._name == disk.name and len(data) > disk.most:
-            raise disk.error
+            if not disk.spare:
+                raise disk.error
+            disk.spare -= 1
         super().xWrite(data, offset)
 
 

@@ -71,9 +71,10 @@ async def test_checkpoint_without_a_free_descriptor_is_made_after_a_later_commit
 async def test_full_disk_or_backup_is_no_failed_checkpoint(
     home: SqliteHome, disk: FaultyDisk, logged: list[str]
 ) -> None:
+    """Fails when a checkpoint that wrote only the first pages is taken for another program."""
     failures: list[int] = []
     ledger = await home.open(on_failure=lambda: failures.append(1))
-    disk.error = apsw.FullError("full")
+    disk.error, disk.spare = apsw.FullError("full"), 1
     await commit(ledger, 2)
     disk.error = None
     with paused(home.folder / "ledger.marker"):
