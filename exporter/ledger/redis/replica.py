@@ -134,7 +134,6 @@ class Replica:
         if lost:
             log.error("ledger_lost_events", events=lost)
         successes(replies)
-        await self.read()
 
     async def heartbeat(self) -> str | None:
         """Send a heartbeat; returns the id of the ledger in Redis, None after Redis was emptied."""
