@@ -178,7 +178,8 @@ async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
         node = writer.get_extra_info("sockname")[:2]
         while await reader.read(4096):
             asked[node] += 1
-            writer.write(slots(members))
+            # A node that does not know its own name leaves it out.
+            writer.write(slots([("" if each == node else each[0], each[1]) for each in members]))
         writer.close()
 
     hosts = [f"127.0.2.{number}" for number in range(1, 5)]
