@@ -174,7 +174,7 @@ class SqliteLedger(QueuedLedger):
         items: list[Item] = []
         events = 0
         try:
-            item = self._inbox.get(timeout=timeout)
+            item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
             while item is not None:
                 batch, answered = item
                 # The sender repeats a batch that was refused during a hang. Counted now as well, its events

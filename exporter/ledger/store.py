@@ -165,7 +165,7 @@ class Store:
                 row = (json.dumps(each.counts), each.total, each.created)
                 new[cell] = self._put("durations", *cell, *row)
             for key, check in new.items():
-                meta.rows ^= check ^ self._checksums.get(key, 0)
+                meta.rows ^= check ^ (0 if key in gone else self._checksums.get(key, 0))
             for check in gone.values():
                 meta.rows ^= check
             self._put_meta(meta)

@@ -120,8 +120,6 @@ class ClusterClient:
         confirmed = confirmed and self._wait is not None
         try:
             replies = await server.run([*commands.values(), *[self._confirm] * confirmed])
-            if any(isinstance(reply, NoScriptError) for reply in replies):
-                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
         except CallFailed as error:
             self._masters = []
             return dict.fromkeys(commands, error)
@@ -133,6 +131,11 @@ class ClusterClient:
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # The same host name may lead to another server by now.
             await server.close()
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            try:
+                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
+            except CallFailed:
+                self._masters = []
         return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:

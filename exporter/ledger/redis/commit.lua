@@ -161,7 +161,8 @@ end
 
 -- A user with permission to SET and not to HSET would claim ids without counting them.
 for _, write in ipairs({
-  {'SET', prefix .. string.rep('x', 16), '', 'PXAT', '1'}, {'HSET', KEYS[1], '', ''},
+  {'SET', prefix .. string.rep('x', 16), '', 'PXAT', '1'}, {'SET', KEYS[3], ''},
+  {'HSET', KEYS[1], '', ''}, {'HSET', KEYS[2], '', ''},
 }) do
   if not redis.acl_check_cmd(unpack(write)) then
     error({err = 'NOPERM the ledger needs ' .. write[1] .. ' on its keys'})

@@ -7,6 +7,7 @@
 -- Reply how many lost events no replica had noted before
 local fields, rows, lost = {}, {}, 0
 local series = 2 + 2 * tonumber(ARGV[2])
+redis.call('GET', KEYS[3])
 local noted = tonumber(redis.call('GET', KEYS[4]) or '0')
 for i = 3, series, 2 do
   local count, mark, rest = string.match(ARGV[i + 1], '^(%d+) (%d+) (.*)$')
@@ -46,6 +47,6 @@ for i = series + 1, #ARGV, 2 do
 end
 for i = 1, #rows, 2 do redis.call('HSET', KEYS[1], rows[i], rows[i + 1]) end
 for i = 1, #lines, 2 do redis.call('HSET', KEYS[2], lines[i], lines[i + 1]) end
-redis.call('SET', KEYS[4], string.format('%.0f', noted + lost))
+if lost > 0 then redis.call('SET', KEYS[4], string.format('%.0f', noted + lost)) end
 redis.call('SET', KEYS[3], ARGV[1])
 return lost

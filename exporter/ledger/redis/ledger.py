@@ -144,7 +144,7 @@ class RedisLedger(QueuedLedger):
         problem = await self._replica.count(group)
         if problem is not None:
             self._fail(problem)
-        else:
+        elif group.events.series:
             self._on_commit(time.perf_counter() - began)
         return group.receipts()
 

@@ -13,22 +13,30 @@ if clock == '' then
   local time = redis.call('TIME')
   clock = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 end
+redis.call('HGET', KEYS[1], '')
+redis.call('HGET', KEYS[2], '')
+redis.call('GET', KEYS[3])
 local stored = redis.call('HMGET', KEYS[4], 'format', 'shards', 'ledger')
+local others = redis.call(
+  'ZCOUNT', KEYS[5], string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), '+inf')
+-- A start that is tried again finds itself.
+local own = redis.call('ZSCORE', KEYS[5], ARGV[3])
+if own and tonumber(own) >= tonumber(clock) - tonumber(ARGV[4]) then others = others - 1 end
 if stored[1] and (stored[1] ~= ARGV[5] or stored[2] ~= ARGV[6]) then
-  return {stored[1], stored[2], stored[3], 0, clock}
+  return {stored[1], stored[2], stored[3], others, clock}
 end
 if not stored[1] then
   redis.call('HSET', KEYS[4], 'format', ARGV[5], 'shards', ARGV[6], 'ledger', ARGV[7])
 end
-redis.call('ZADD', KEYS[5], clock, ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', tonumber(clock) - tonumber(ARGV[4]))
-local others = redis.call('ZCARD', KEYS[5]) - 1
-local last = 9 + tonumber(ARGV[9])
+redis.call('ZADD', KEYS[5], clock, ARGV[3])
+local last, added = 9 + tonumber(ARGV[9]), 0
 for i = 10, last do
-  redis.call('HSETNX', KEYS[1], ARGV[i], '0 0 ' .. ARGV[8] .. ' 0 -')
+  added = added + redis.call('HSETNX', KEYS[1], ARGV[i], '0 0 ' .. ARGV[8] .. ' 0 -')
 end
 for i = last + 1, #ARGV do
-  redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
+  added = added + redis.call(
+    'HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
 end
-redis.call('SET', KEYS[3], ARGV[2])
+if added > 0 then redis.call('SET', KEYS[3], ARGV[2]) end
 return {ARGV[5], ARGV[6], stored[3] or ARGV[7], others, clock}

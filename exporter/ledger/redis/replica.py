@@ -134,6 +134,7 @@ class Replica:
         if lost:
             log.error("ledger_lost_events", events=lost)
         successes(replies)
+        await self.read()
 
     async def heartbeat(self) -> str | None:
         """Send a heartbeat; returns the id of the ledger in Redis, None after Redis was emptied."""
@@ -200,7 +201,7 @@ class Replica:
         settings = self.settings
         arguments = (
             settings.clock_argument(),
-            round(settings.age * 1000),
+            max(1, round(settings.age * 1000)),
             repr(settings.wall()),
             self._commit_name(),
             # WAIT confirms this connection's last write, so a retry with only duplicates writes too.

@@ -86,10 +86,12 @@ class SharedTotals:
 
     def series(self, now: float) -> list[Total]:
         """All series; `delayed` are those in their first-seen delay at `now` (Redis' clock, seconds)."""
-        shown_at = self._shown_at
+        shown_at, totals = self._shown_at, list(self._totals.values())
+        if not shown_at:
+            return totals
         return [
             replace(total, delayed=True) if shown_at.get(total.series, 0) > now * 1000 else total
-            for total in list(self._totals.values())
+            for total in totals
         ]
 
     def durations(self) -> list[DurationTotal]:
