@@ -142,7 +142,7 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
 def _restrict(copy: Path, original: os.stat_result) -> None:
     """Make the copy durable, and accessible only to the owner of the original."""
     # The owner of the folder could put a link in place of the file, and root would chown its target.
-    descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fchmod(descriptor, 0o600)
         if os.geteuid() == 0:

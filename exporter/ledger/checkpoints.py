@@ -80,7 +80,7 @@ def _locked(path: Path, operation: int) -> Iterator[None]:
     # Opened each time: the lock belongs to the open file, which could later be that of a moved ledger.
     # NFS refuses an exclusive lock on a file that is open for reading only. A backup may only read.
     access = os.O_RDWR if operation & fcntl.LOCK_EX else os.O_RDONLY
-    descriptor = os.open(path, access | os.O_CLOEXEC)
+    descriptor = os.open(path, access)
     try:
         fcntl.flock(descriptor, operation)
         yield

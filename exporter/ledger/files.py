@@ -105,9 +105,7 @@ class OpenFiles:
         self._files = [(str(folder / name), _identity(os.stat(folder / name))) for name in names]
         self._unchanged: tuple[int, ...] | None = None
         # Closed after SQLite has closed the database: before, it would release SQLite's locks.
-        self._database, self._wal = (
-            os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in names[:2]
-        )
+        self._database, self._wal = (os.open(folder / name, os.O_RDONLY) for name in names[:2])
         self._checkpointed = self._head()
         self.wal_pages = 0
         """Pages of the WAL after the last commit; 0 after a checkpoint, when the database has them all."""
@@ -165,7 +163,7 @@ class OpenFiles:
 
 def sync_folder(folder: Path) -> None:
     """Make the names of the files durable. SQLite does so too, but ignores errors."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -173,7 +171,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _present(path: str) -> os.stat_result:

@@ -171,7 +171,7 @@ def _read(
             # A restored backup has no id.
             if renamed or not meta.ledger:
                 meta.ledger = meta.ledger or new.ledger
-                store.write(meta, Changes(totals.series() if renamed else [], [], renamed))
+                store.write(meta, Changes(totals.series(), [], renamed))
             sync_folder(settings.folder)
             files = OpenFiles(settings.folder, settings.wall)
         except apsw.Error as error:
@@ -191,13 +191,10 @@ def _size(path: Path) -> int:
 def create(path: Path, meta: Meta) -> None:
     """Create a database without counts at `path`, or replace an empty file."""
     # Under another name: a process that is killed meanwhile must not leave a damaged ledger.
-    store = Store(path.with_name(_UNFINISHED))
-    try:
+    with closing(Store(path.with_name(_UNFINISHED))) as store:
         store.create(meta)
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
-    finally:
-        store.close()
     # SQLite would apply an old journal beside the new file.
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
     os.replace(store.path, path)

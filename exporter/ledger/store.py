@@ -236,7 +236,6 @@ class Store:
 def _open(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     try:
-        connection.set_busy_timeout(0)
         # Before WAL mode: the WAL index then stays in memory and no second process can join.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         if not path.stat().st_size:
@@ -247,10 +246,9 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
-    except (apsw.BusyError, apsw.LockedError):
+    except BaseException as error:
         connection.close()
-        raise LedgerInUse(f"{path} is in use by another process") from None
-    except BaseException:
-        connection.close()
+        if isinstance(error, apsw.BusyError):
+            raise LedgerInUse(f"{path} is in use by another process") from None
         raise
     return connection

@@ -42,7 +42,7 @@ class Window:
 
     def __init__(self, ids: int, slack: int, start: int = 1) -> None:
         self.size = ids + slack
-        buckets = min(_BUCKETS_PER_ID * max(ids, 1), _CYCLE - 1)
+        buckets = _BUCKETS_PER_ID * ids
         self._buckets, self._bucket_count = np.uint64(buckets), buckets
         self._heads = np.zeros(buckets, np.uint32)
         self._distances = np.zeros(self.size, np.uint32)
@@ -61,8 +61,6 @@ class Window:
         first, last = keys[:, 0], self._next - 1
         ago = np.uint32(last % _CYCLE) - self._heads[self._buckets_of(keys)]
         (pending,) = (ago < len(self)).nonzero()
-        if not pending.size:
-            return positions
         at = last - ago[pending].astype(np.int64)
         while pending.size:
             slots = self._slots(at)
@@ -95,8 +93,7 @@ class Window:
         previous = self._heads[buckets]
         # numpy assigns the last value of a repeated index: the newest key becomes the head.
         self._heads[buckets] = positions
-        if count > 1:
-            self._link(buckets, positions, previous)
+        self._link(buckets, positions, previous)
         slots = slice(start, start + count)
         self._first[slots], self._second[slots] = keys[:, 0], keys[:, 1]
         self._fingerprints[slots] = fingerprints.reshape(-1)
@@ -122,7 +119,7 @@ class Window:
         """The fingerprint of one key, given as its halves, or None; for few keys faster than `find`."""
         last = self._next - 1
         ago = (last - self._heads.item((first >> 32) * self._bucket_count >> 32)) % _CYCLE
-        at = last - ago if ago < len(self) else 0
+        at = last - ago
         while at >= self._tail:
             slot = at % self.size
             if self._first.item(slot) == first and self._second.item(slot) == second:

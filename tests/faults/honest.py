@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.senders import post
 
 _PAUSE: Final = 0.005
 WORKERS: Final = 4
@@ -54,19 +55,15 @@ def honest(port: int, token: str = "") -> Iterator[list[float]]:
 
 
 def _send_until_told(port: int, token: str, parent: Connection) -> None:
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     latencies: list[float] = []
     while not parent.poll(_PAUSE):
         event = {"id": f"{os.getpid()}-{len(latencies)}", "system": "softdrive", "code": "01"}
         began = time.perf_counter()
-        connection.request("POST", "/v1/session-ends", json.dumps(event), headers)
-        reply = connection.getresponse()
-        body = reply.read()
+        status, body = post(connection, json.dumps(event), **headers)
         latencies.append(time.perf_counter() - began)
-        assert reply.status == 200, body
+        assert status == 200, body
         if len(latencies) == 1:
             # The first request also opened the connection.
             latencies[0] = 0.0

@@ -25,12 +25,12 @@ from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
 from tests.faults.table import Mutant, reached, row
 from tests.ledger.batches import batch
+from tests.ledger.faulty_disk import BASE, file_name
 from tests.ledger.home import value
 
 _SECTOR: Final = 512
 """Bytes that a disk writes as a whole or not at all."""
 _SENDERS: Final = 4
-_BASE: Final = apsw.vfs_names()[0]
 
 
 Change = tuple[int, bytes | None]
@@ -102,9 +102,8 @@ Journal = list[tuple[Callable[..., None], *tuple[Any, ...]]]
 
 class _RecordedFile(apsw.VFSFile):
     def __init__(self, journal: Journal, name: Any, flags: list[int]) -> None:
-        super().__init__(_BASE, name, flags)
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._journal, self._name = journal, Path(path or "temporary").name
+        super().__init__(BASE, name, flags)
+        self._journal, self._name = journal, file_name(name)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         super().xWrite(data, offset)
@@ -121,7 +120,7 @@ class _RecordedFile(apsw.VFSFile):
 
 class _RecordingVFS(apsw.VFS):
     def __init__(self, journal: Journal) -> None:
-        super().__init__("recording", _BASE, makedefault=True)
+        super().__init__("recording", BASE, makedefault=True)
         self._journal = journal
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:

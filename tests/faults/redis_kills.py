@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exporter import names
-from exporter.ledger.contract import KEY_BYTES
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faults.replicas import agreed, replicas
 from tests.faults.senders import Load
@@ -112,7 +111,7 @@ def failed_over(folder: Path, quick: bool) -> str:
         decreases = sum(watch.result() for watch in watches)
         total = agreed(exporters)
         noticed = int(exporters[0].total(names.LEDGER_LOST))
-        ids, counted = _stored(cluster)
+        ids, counted = cluster.ids(), _counted(cluster)
     figure = (
         f"{failovers} failovers, {load.sent:,} events: {load.sent - counted:,} lost ({noticed:,} noticed), "
         f"{decreases} totals went down, {counted - ids} counted twice; back in {slowest:.1f} s"
@@ -131,14 +130,10 @@ def _failed_over(cluster: RedisCluster, dead: RedisServer) -> bool:
     return len(masters) == 3 and dead not in masters
 
 
-def _stored(cluster: RedisCluster) -> tuple[int, int]:
-    """The number of ids that the masters hold, and the sum of their counts."""
-    ids = counted = 0
-    for node in cluster.masters():
-        for name in node.command("KEYS", "*"):
-            part = name.partition(b"}:")[2]
-            ids += len(part) == KEY_BYTES
-            if part == b"series":
-                records = node.command("HVALS", name)
-                counted += sum(int(record.split(b" ")[0]) for record in records)
-    return ids, counted
+def _counted(cluster: RedisCluster) -> int:
+    """The sum of the counts that the masters hold."""
+    hashes = (
+        (node, name) for node in cluster.masters() for name in node.command("KEYS", "*:series")
+    )
+    records = (record for node, name in hashes for record in node.command("HVALS", name))
+    return sum(int(record.split(b" ")[0]) for record in records)

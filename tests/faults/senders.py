@@ -27,9 +27,12 @@ def ends(prefix: str, first: int, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def post(connection: http.client.HTTPConnection, body: str | bytes) -> tuple[int, bytes]:
+def post(
+    connection: http.client.HTTPConnection, body: str | bytes, **headers: str
+) -> tuple[int, bytes]:
     """Status and body of the answer to a request."""
-    connection.request("POST", INGEST_PATH, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", **headers}
+    connection.request("POST", INGEST_PATH, body, headers)
     response = connection.getresponse()
     return response.status, response.read()
 

@@ -7,18 +7,25 @@ from typing import Any, Final
 
 import apsw
 
-_BASE: Final = apsw.vfs_names()[0]
+BASE: Final = apsw.vfs_names()[0]
+
+
+def file_name(name: Any) -> str:
+    """The name of a file that SQLite opens."""
+    path = name.filename() if isinstance(name, apsw.URIFilename) else name
+    return Path(path or "temporary").name
 
 
 class FaultyDisk(apsw.VFS):
-    """While `error` is set, a write of more than `most` bytes to the file `name` raises it."""
+    """While `error` is set, a write of more than `most` bytes to the file `name` raises it, except for the
+    next `spare` of such writes."""
 
     name = "ledger.db"
     error: apsw.Error | None = None
-    most = 0
+    most = spare = 0
 
     def __init__(self) -> None:
-        super().__init__("faulty", _BASE, makedefault=True)
+        super().__init__("faulty", BASE, makedefault=True)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         return _File(self, name, flags)
@@ -26,14 +33,15 @@ class FaultyDisk(apsw.VFS):
 
 class _File(apsw.VFSFile):
     def __init__(self, disk: FaultyDisk, name: Any, flags: list[int]) -> None:
-        super().__init__(_BASE, name, flags)
-        path = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._disk, self._name = disk, Path(path or "").name
+        super().__init__(BASE, name, flags)
+        self._disk, self._name = disk, file_name(name)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         disk = self._disk
         if disk.error and self._name == disk.name and len(data) > disk.most:
-            raise disk.error
+            if not disk.spare:
+                raise disk.error
+            disk.spare -= 1
         super().xWrite(data, offset)
 
 

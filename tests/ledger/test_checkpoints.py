@@ -1,5 +1,6 @@
 """Checkpoints that fail: they are counted and logged, and break the ledger before its WAL fills the disk."""
 
+import resource
 from collections.abc import Iterator
 
 import apsw
@@ -51,12 +52,29 @@ async def test_failed_checkpoints_are_counted_and_logged_once(
     await ledger.close()
 
 
+async def test_checkpoint_without_a_free_descriptor_is_made_after_a_later_commit(
+    home: SqliteHome, disk: FaultyDisk, logged: list[str]
+) -> None:
+    """Fails when the error breaks the ledger: the commit before it was durable."""
+    ledger = await home.open()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        await commit(ledger, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    await commit(ledger, 1)
+    await ledger.close()
+    assert logged == ["checkpoint_failed", "checkpoint_recovered"]
+
+
 async def test_full_disk_or_backup_is_no_failed_checkpoint(
     home: SqliteHome, disk: FaultyDisk, logged: list[str]
 ) -> None:
+    """Fails when a checkpoint that wrote only the first pages is taken for another program."""
     failures: list[int] = []
     ledger = await home.open(on_failure=lambda: failures.append(1))
-    disk.error = apsw.FullError("full")
+    disk.error, disk.spare = apsw.FullError("full"), 1
     await commit(ledger, 2)
     disk.error = None
     with paused(home.folder / "ledger.marker"):

@@ -288,7 +288,8 @@ async def test_last_session_of_a_series_is_its_exemplar(home: Home) -> None:
     await ledger.commit(batch([1], sessions=["duplicate"]))
     await ledger.commit(batch([4]))
     assert total(ledger).exemplar == first
-    await ledger.commit(batch([5], sessions=["c"]))
+    # Both ids are in one shard of a shared ledger.
+    await ledger.commit(batch([47, 1], sessions=["c", "duplicate"]))
     assert total(ledger).exemplar == Exemplar("c", home.wall.now)
     assert total(ledger).created == created
     home.wall.advance(5)
@@ -302,6 +303,11 @@ async def test_known_series_start_at_zero_without_a_delay(home: Home) -> None:
     assert total(ledger) == Total(FAILURE, 0, home.wall.now)
     await ledger.commit(batch([1]))
     assert not total(ledger).delayed
+    await ledger.close()
+    # Without a series that is missing too.
+    ledger = await home.open(zero_durations=[("streampixel", "failure")])
+    await until(lambda: ledger.totals().durations)
+    assert sum(durations(ledger).counts) == 0
 
 
 async def test_new_series_is_delayed_until_scrapes_have_seen_it(home: Home) -> None:

@@ -181,3 +181,14 @@ def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_p
     [synced] = [n for n, line in enumerate(steps) if re.search(r"fsync\(.*ledger\.marker>", line)]
     [counted] = [n for n, line in enumerate(steps) if '"ack 0' in line]
     assert synced < counted
+    # SQLite syncs the folder with fdatasync, and ignores a failure.
+    assert any(re.search(r"fsync\(.*/data>", line) for line in steps[:counted])
+
+
+def test_new_ledger_that_is_not_written_completely_gets_no_name(tmp_path: Path) -> None:
+    """Fails without the checkpoint before the rename: the next start found a database without tables."""
+    new = tmp_path / "ledger.db.new"
+    inject = ("-e", "trace=pwrite64", "-e", "inject=pwrite64:error=EDQUOT:when=2+")
+    printed = _count(tmp_path, 1, tmp_path / "trace", "-P", str(new), *inject).stdout
+    assert re.match(r"unopened the disk of data_dir .* is full", printed), printed
+    assert not new.with_suffix("").exists()

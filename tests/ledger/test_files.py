@@ -1,5 +1,6 @@
 """One process at a time opens a ledger, and its files must stay in place."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import apsw
 import pytest
 
 from exporter.errors import LedgerError, LedgerUnavailable
-from exporter.ledger.files import OpenFiles, Replaced
+from exporter.ledger.files import Lock, OpenFiles, Replaced
 from exporter.ledger.recovery import LedgerSettings, create, open_ledger
 from exporter.ledger.store import Meta
 from tests.ledger.batches import batch
@@ -68,17 +69,13 @@ def cut(path: Path, size: int = 0) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "then"),
     [
-        ("ledger.db", partial(overwrite, source="other.db"), "commit"),
         ("ledger.db", partial(overwrite, source="other.db"), "close"),
         ("ledger.db", partial(overwrite, source="older.db"), "idle"),
         ("ledger.db", partial(cut, size=8192), "idle"),
         ("ledger.db-wal", cut, "commit"),
         ("ledger.db-wal", partial(cut, size=10_000), "close"),
     ],
-    ids=[
-        *("other ledger, commit", "other ledger, close", "older copy", "cut"),
-        *("empty WAL, commit", "cut WAL, close"),
-    ],
+    ids=["other ledger, close", "older copy", "cut", "empty WAL, commit", "cut WAL, close"],
 )
 async def test_file_overwritten_in_place_breaks_the_ledger(
     home: SqliteHome, name: str, change: Callable[[Path], None], then: str
@@ -191,3 +188,25 @@ def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
         open_ledger(LedgerSettings(tmp_path / "file"))
     with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
         open_ledger(LedgerSettings(tmp_path / "file" / "below"))
+
+
+@pytest.mark.parametrize(
+    ("error", "space"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EINVAL, True)]
+)
+def test_only_a_full_disk_or_quota_has_no_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, space: bool
+) -> None:
+    """Fails when a file system that cannot reserve space counts as full: the ledger would not recover.
+
+    Another user must not be able to lock the file: no exporter would start.
+    """
+    lock, path = Lock(tmp_path / "lock"), tmp_path / "lock"
+    assert lock.has_space()
+    assert (path.stat().st_size, path.stat().st_mode & 0o777) == (0, 0o600)
+
+    def refuse(*_: int) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert lock.has_space() is space
+    lock.close()

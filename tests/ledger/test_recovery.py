@@ -106,6 +106,12 @@ def _leave_wal_mode(folder: Path) -> None:
     (folder / "ledger.db").write_bytes(data)
 
 
+def _delete_the_row_about_the_ledger(folder: Path) -> None:
+    connection = apsw.Connection(str(folder / "ledger.db"))
+    connection.execute("DELETE FROM meta")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("where", "damage", "reason"),
     [
@@ -117,6 +123,7 @@ def _leave_wal_mode(folder: Path) -> None:
         ("database", lose_a_counter, "quick_check says"),
         ("database", _break_utf8, "not UTF-8"),
         ("database", _leave_wal_mode, "is not in WAL mode"),
+        ("database", _delete_the_row_about_the_ledger, "the row about the ledger is missing"),
     ],
 )
 def test_lost_commits_and_rows_are_detected(
@@ -247,7 +254,8 @@ def test_damaged_file_never_overwrites_an_earlier_one(tmp_path: Path) -> None:
 def test_errors_of_the_environment_are_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.touch()
-    for environment in (apsw.FullError, apsw.CantOpenError, apsw.BusyError):
+    disk, rights = (apsw.FullError, apsw.CantOpenError), (apsw.PermissionsError, apsw.AuthError)
+    for environment in (*disk, *rights, apsw.BusyError, apsw.LockedError):
         assert not is_damage(environment(), path)
     for damage in (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.TooBigError):
         assert is_damage(damage(), path)

@@ -40,15 +40,6 @@ def numbers_of(shard: int) -> list[int]:
     return [number for number in range(4000) if shard_of(number) == shard]
 
 
-def claims(cluster: RedisCluster) -> int:
-    """The ids that the masters hold."""
-    return sum(
-        len(name.partition(b"}:")[2]) == 16
-        for node in cluster.masters()
-        for name in node.command("KEYS", "*")
-    )
-
-
 def move(slot: int, source: RedisServer, target: RedisServer, cluster: RedisCluster) -> None:
     """Move a slot a few keys at a time, as `redis-cli --cluster reshard` does."""
     ids = {node: node.command("CLUSTER", "MYID").decode() for node in (source, target)}
@@ -84,7 +75,7 @@ async def test_batches_of_a_silent_shard_are_503_and_retries_are_exact(
     refused = [isinstance(answer, Exception) for answer in answers]
     assert refused == [True, *(shard_of(number) in lost for number in range(60))]
     await retried(ledger, range(200))
-    assert value(ledger) == claims(cluster) == 200
+    assert value(ledger) == cluster.ids() == 200
 
 
 async def test_slot_moving_under_load_loses_and_doubles_nothing(
@@ -115,7 +106,7 @@ async def test_slot_moving_under_load_loses_and_doubles_nothing(
     await retried(other, numbers, OTHER)
     for of, count in ((FAILURE, done), (OTHER, len(numbers))):
         await until(lambda of=of, count=count: value(ledger, of) == value(other, of) == count)
-    assert claims(cluster) == done + len(numbers)
+    assert cluster.ids() == done + len(numbers)
 
 
 async def test_moved_slot_is_followed_without_a_refusal(
@@ -187,7 +178,8 @@ async def test_nodes_that_left_the_cluster_are_forgotten() -> None:
         node = writer.get_extra_info("sockname")[:2]
         while await reader.read(4096):
             asked[node] += 1
-            writer.write(slots(members))
+            # A node that does not know its own name leaves it out.
+            writer.write(slots([("" if each == node else each[0], each[1]) for each in members]))
         writer.close()
 
     hosts = [f"127.0.2.{number}" for number in range(1, 5)]

@@ -7,7 +7,12 @@ import pytest
 
 from exporter.errors import ConfigError, LedgerError
 from exporter.ledger.redis import ledger as redis_ledger
-from exporter.ledger.redis.connection import RedisSettings, check_servers, misconfigured
+from exporter.ledger.redis.connection import (
+    RedisSettings,
+    check_servers,
+    misconfigured,
+    parse_info,
+)
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 from tests.e2e.prometheus_process import free_port
@@ -79,18 +84,24 @@ def test_password_file_has_one_line_and_is_read_each_time(tmp_path: Path) -> Non
 async def test_misconfiguration_is_reported_at_start_and_later(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logged: list[str] = []
     monkeypatch.setattr(redis_ledger, "HEALTH_INTERVAL", 0.0)
+    monkeypatch.setattr(
+        redis_ledger.log, "warning", lambda _, **line: logged.append(line["setting"])
+    )
     server.command("CONFIG", "SET", "appendonly", "no")
     ledger = await home.open()
     assert set(ledger.status().misconfigured) == {"appendonly"}
     assert ledger.status().problem is None
     assert ledger.status().size_bytes > 1024**2 / 2
-    server.command("CONFIG", "SET", "appendonly", "yes")
     server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await until(lambda: "maxmemory_policy" in ledger.status().misconfigured)
+    server.command("CONFIG", "SET", "appendonly", "yes")
     await until(lambda: set(ledger.status().misconfigured) == {"maxmemory_policy"})
     assert "Set noeviction." in ledger.status().misconfigured["maxmemory_policy"]
     server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
     await until(lambda: not ledger.status().misconfigured)
+    assert logged == ["appendonly", "maxmemory_policy"]
 
 
 async def test_tls_certificate_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +190,10 @@ def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
     settings = RedisSettings(parse("redis://cache"), wait=0)
     with pytest.raises(LedgerError, match=re.escape(error)):
         check_servers([{"redis_version": "7.2.4", **info}], settings)
-    check_servers([{"redis_version": "7.2.4"}], settings)
+    # INFO has paths too, in any encoding.
+    check_servers(
+        [parse_info(b"# Server\r\nredis_version:7.2.4\r\nexecutable:/\xff\r\n")], settings
+    )
 
 
 def test_redis_that_became_too_old_is_named() -> None:

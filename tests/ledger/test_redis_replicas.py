@@ -37,6 +37,21 @@ async def test_first_seen_delay_ends_together_on_every_replica(
         assert [total(ledger, OTHER).delayed for ledger in (first, third)] == [delayed] * 2
 
 
+async def test_killed_replica_counts_as_gone_and_is_forgotten(
+    home: RedisHome, server: RedisServer
+) -> None:
+    """Fails when it counts as another replica: a start would not restart the delays that still run."""
+    first = await home.open(first_seen_delay=5.0)
+    await first.commit(batch([1], of=OTHER))
+    await first.close()
+    server.command("ZADD", "{0}:replicas", 995_000, "killed")
+    home.monotonic.advance(4)
+    again = await home.open(first_seen_delay=5.0)
+    home.monotonic.advance(2)
+    assert total(again, OTHER).delayed
+    assert server.command("ZCARD", "{0}:replicas") == 1
+
+
 async def test_retried_start_does_not_count_itself_as_another_replica(
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +123,11 @@ async def test_records_of_a_later_version_are_ignored(home: RedisHome, server: R
         assert replica.status().problem is None
         assert [row.value for row in replica.totals().series] == [2]
         assert len(replica.totals().durations) == 1
+
+
+async def test_events_count_with_an_age_below_a_millisecond(home: RedisHome) -> None:
+    ledger = await home.open(age=0.0001, shards=1)
+    assert (await ledger.commit(batch([1]))).accepted == 1
 
 
 async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(

@@ -27,5 +27,5 @@ def test_users_of_ended_windows_are_forgotten(monkeypatch: pytest.MonkeyPatch) -
     recent.remember([b"b"], [False])
     clock.advance(1)
     assert recent.repeats([b"a", b"b", None]) == [False, True, False]
-    recent.remember([b"a"], [False])
-    assert recent.repeats([b"a", b"b"]) == [True, True]
+    recent.remember([b"a", None], [False, False])
+    assert recent.repeats([b"a", b"b", None]) == [True, True, False]

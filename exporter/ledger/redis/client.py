@@ -85,10 +85,10 @@ class ClusterClient:
             sent = (self._send(server, group, confirmed) for server, group in groups.items())
             for answers in await asyncio.gather(*sent):
                 replies |= answers
-            again = [index for index in pending if isinstance(replies[index], _NOT_RUN)]
-            if not again:
-                break
+            again = (index for index in pending if isinstance(replies[index], _NOT_RUN))
             pending = {index: calls[index] for index in again}
+            if not pending:
+                break
         return [
             CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
             for _, reply in sorted(replies.items())
@@ -215,5 +215,5 @@ def _master(slots: _Slots, shard: int) -> Any:
 
 def _described(error: Exception) -> str:
     """The error of a server, without the traceback of a script."""
-    text = str(error).partition(" script: ")[0].strip().rstrip(".")
+    text = str(error).partition(" script: ")[0]
     return f"{type(error).__name__}: {text[:200]}"

@@ -94,8 +94,7 @@ class ServerConnection:
         except TimeoutError:
             problem = f"does not answer within {self._settings.timeout:g} s"
         except (ConfigError, RedisError, OSError) as error:
-            text = str(error.__cause__ or error).strip().rstrip(".")
-            problem = f"fails: {type(error).__name__}: {text[:160]}"
+            problem = f"fails: {type(error).__name__}: {str(error.__cause__ or error)[:160]}"
         except BaseException:
             # The next commands would take the replies of these commands for their own.
             await self.close()
@@ -144,7 +143,7 @@ class ServerConnection:
 
 def parse_info(info: bytes) -> Info:
     lines = info.decode("utf-8", "replace").splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def check_servers(infos: Iterable[Info], settings: RedisSettings) -> None:
