@@ -125,11 +125,6 @@ async def test_records_of_a_later_version_are_ignored(home: RedisHome, server: R
         assert len(replica.totals().durations) == 1
 
 
-async def test_events_count_with_an_age_below_a_millisecond(home: RedisHome) -> None:
-    ledger = await home.open(age=0.0001, shards=1)
-    assert (await ledger.commit(batch([1]))).accepted == 1
-
-
 async def test_id_expires_by_redis_clock_and_a_retry_does_not_extend_it(
     home: RedisHome, server: RedisServer
 ) -> None:

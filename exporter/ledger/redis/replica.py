@@ -201,7 +201,7 @@ class Replica:
         settings = self.settings
         arguments = (
             settings.clock_argument(),
-            max(1, round(settings.age * 1000)),
+            round(settings.age * 1000),
             repr(settings.wall()),
             self._commit_name(),
             # WAIT confirms this connection's last write, so a retry with only duplicates writes too.
