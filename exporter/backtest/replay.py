@@ -75,8 +75,8 @@ def _reads(rule: Rule, metric: str) -> bool:
 class Replay:
     """`firings` are the alerts that began within [since, until), Unix seconds, in order of time.
 
-    `notifications` were sent from `since` on. The rules were evaluated over all of `counters`. `failures` are
-    rules whose evaluation failed.
+    `notifications` were sent from `since` until the end of the history. The rules were evaluated over all of
+    `counters`. `failures` are rules whose evaluation failed.
     """
 
     system: System

@@ -103,7 +103,10 @@ class Report:
             months = (replay.until - replay.since) / _MONTH
             for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
                 alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                sent = sum(message.severity == level for message in replay.notifications)
+                sent = sum(
+                    message.severity == level and message.at < replay.until
+                    for message in replay.notifications
+                )
                 monthly = [rate(count / months) for count in (alerts, sent)] if long else []
                 system = Text(replay.system.system if level == PAGE else "")
                 table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)

@@ -33,6 +33,17 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
         assert pages.split()[2:] == expected
 
 
+def test_notifications_after_the_period_are_not_in_its_load(tmp_path: Path) -> None:
+    """An alert from 02:03:30 on, notified 40 s later and, with another alert, until the next morning."""
+    path = tmp_path / "a.ndjson"
+    write(path, [event(at * 30.0, "1000" if at < 240 else "4001") for at in range(3_600)])
+    for until, expected in (("02:10:00", ["1", "1"]), ("02:04:00", ["1", "0"])):
+        text = run([path], until=f"2026-01-05T{until}Z").text
+        (pages,) = (line for line in text.splitlines() if line.startswith("streampixel  pages"))
+        assert pages.split()[2:] == expected
+        assert "(not sent)" not in text
+
+
 def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     """For some events the column of the code has another name or contains unknown codes."""
     events = [event(at * 10.0, f"c{at % 12}", error_code="4001") for at in range(600)]
