@@ -30,6 +30,8 @@ EDGES = (
     "max(queue) or max by (system) (queue)",
     'histogram_quantile(0.9, delay_seconds_bucket{le!="+Inf"})',
     "histogram_quantile(0.9, queue)",
+    'histogram_quantile(0.9, delay_seconds_bucket{le="+Inf"})',
+    '{__name__!="queue", system="alpha"}',
     "rate(ends_total[1h:2m] offset 3m)",
     'absent(queue{code="x", code=~"y", system=~"a", instance="q"})',
     "sum_over_time(time()[5m:45s])",

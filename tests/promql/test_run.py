@@ -26,16 +26,19 @@ groups:
   - {record: rise, expr: "increase(total[3m])"}
   - {record: late, expr: x offset 2m or y}
   - {record: earlier, expr: latched * 2}
+  - {record: unlike, expr: 'x{i!~"\\\\d"}'}
 - name: itself
   rules:
-  - {record: smooth, expr: 0.5 * smooth + on (i) group_left (j) 0.5 * level or level * 1}
+  - {record: smooth, expr: (1 / 2) * smooth + on (i) group_left (j) 0.5 * level or level * 1}
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
   - {record: steps, expr: "count_over_time(steps[2m]) or vector(0)"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[2m:] offset 90s) + x or x"}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
   - {record: aside, expr: x - behind}
+  - {record: past, expr: "x - behind offset 1m or max_over_time((behind offset 90s)[2m:])"}
 - name: after
   rules:
   - {record: behind, expr: x}
@@ -70,7 +73,7 @@ def scraped(seed: int) -> list[Samples]:
         written = Samples.of(times, names, values, present)
         return replace(written, stale=written.stale & (random.random(values.shape) < 0.5))
 
-    pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "3", "j": "b"}]
+    pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "٣", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
     totals = np.cumsum(random.integers(0, 5, (3, ROWS)), axis=1) + 0.0
     totals[1, 70:] -= totals[1, 70]
