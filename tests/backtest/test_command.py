@@ -90,13 +90,13 @@ def test_json_names_unknown_codes_in_their_alert(
     ]
 
 
-RULE = {"alert": "Mine", "expr": "sum(rate(session_ends_total[5m])) > 0"}
+RULE = {"alert": "Mine", "expr": 'sum(rate({__name__=~"session_ends_total"}[5m])) > 0'}
 
 
 def rule_folder(path: Path, **rule: Any) -> Path:
     path.mkdir()
     group = {"name": "own", "rules": [RULE | rule]}
-    (path / "own.yml").write_text(yaml.safe_dump({"groups": [group]}))
+    (path / "own.yaml").write_text(yaml.safe_dump({"groups": [group]}))
     return path
 
 
@@ -110,9 +110,25 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
     assert "Would have paged: 0" in done.text
 
 
-def test_unsupported_rule_is_named_before_the_events_are_read(tmp_path: Path) -> None:
-    rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
-    with pytest.raises(ConfigError, match=r"/own\.yml: group 'own', rule 'Mine': function 'pred"):
+@pytest.mark.parametrize(
+    ("expr", "message"),
+    [
+        (
+            "predict_linear(session_ends_total[1h], 60)",
+            "function 'predict_linear' is not supported",
+        ),
+        (
+            "count_over_time(ALERTS[1h:])",
+            "a subquery over the rule's own or a later rule's results",
+        ),
+    ],
+    ids=["function", "order"],
+)
+def test_unsupported_rule_is_named_before_the_events_are_read(
+    tmp_path: Path, expr: str, message: str
+) -> None:
+    rules = rule_folder(tmp_path / "rules", expr=expr)
+    with pytest.raises(ConfigError, match=rf"/own\.yaml: group 'own', rule 'Mine': {message}"):
         run([tmp_path / "missing.ndjson"], rules=rules)
 
 
@@ -121,7 +137,7 @@ def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
     rules = rule_folder(tmp_path / "rules", expr="session_ends_total * on () session_ends_total")
     done = run([path], rules=rules)
     assert done.code == 0
-    assert done.errors.startswith(f"{rules}/own.yml: group 'own', rule 'Mine': fails at ")
+    assert done.errors.startswith(f"{rules}/own.yaml: group 'own', rule 'Mine': fails at ")
 
 
 def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
@@ -170,7 +186,7 @@ def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
     done = run([path])
     assert done.code == 0
     assert "no such field: <U+001B>[2J" in done.errors
-    assert "\x1b" not in done.errors
+    assert "\x1b" not in done.errors + done.text
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,16 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
         assert pages.split()[2:] == expected
 
 
-def test_notifications_after_the_period_are_not_in_its_load(tmp_path: Path) -> None:
-    """An alert from 02:03:30 on, notified 40 s later and, with another alert, until the next morning."""
+def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
+    """Alerts begin at 02:03:30 and 02:16:00. They are notified 40 s later, after 20 minutes and 4 hours."""
     path = tmp_path / "a.ndjson"
     write(path, [event(at * 30.0, "1000" if at < 240 else "4001") for at in range(3_600)])
-    for until, expected in (("02:10:00", ["1", "1"]), ("02:04:00", ["1", "0"])):
-        text = run([path], until=f"2026-01-05T{until}Z").text
+    for flag, time, expected in (
+        ("until", "02:10:00", ["1", "1"]),
+        ("until", "02:04:00", ["1", "0"]),
+        ("since", "02:10:00", ["1", "2"]),
+    ):
+        text = run([path], **{flag: f"2026-01-05T{time}Z"}).text
         (pages,) = (line for line in text.splitlines() if line.startswith("streampixel  pages"))
         assert pages.split()[2:] == expected
         assert "(not sent)" not in text
@@ -83,6 +87,7 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     text = run([path]).text
     assert "Would have paged: 0\n" in text
     assert "Would have opened tickets: 0\n" in text
+    assert "UTC  " not in text
     assert "Noisy codes" not in text
     assert "Unknown codes" not in text
 
