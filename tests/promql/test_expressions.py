@@ -39,6 +39,7 @@ EDGES = (
     "queue > 1 < bool 3",
     "queue unless on () vector(1)",
     "nothing + queue or nothing{}",
+    "nothing * on (system) limit",
     "topk(7, queue)",
     "count_over_time((queue * on (system) limit)[10m:])",
 )

@@ -32,8 +32,8 @@ groups:
   - {record: smooth, expr: (1 / 2) * smooth + on (i) group_left (j) 0.5 * level or level * 1}
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
-  - {record: steps, expr: "count_over_time(steps[2m]) or vector(0)"}
-  - {record: middle, expr: "quantile_over_time(0.5, middle[2m:] offset 90s) + x or x"}
+  - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
