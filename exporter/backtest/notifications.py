@@ -56,7 +56,7 @@ def notifications(firings: Iterable[Firing], until: float) -> list[Notification]
         for (level, system), members in groups.items()
         for at, active in _times(members, alerts, until)
     ]
-    return sorted(sent, key=lambda notification: (notification.at, notification.severity))
+    return sorted(sent, key=lambda notification: notification.at)
 
 
 def severity(labels: Labels) -> str:

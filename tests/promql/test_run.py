@@ -33,7 +33,7 @@ groups:
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
   - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
-  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x or middle offset 10m"}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
