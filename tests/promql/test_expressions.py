@@ -34,6 +34,8 @@ EDGES = (
     '{__name__!="queue", system="alpha"}',
     "rate(ends_total[1h:2m] offset 3m)",
     'absent(queue{code="x", code=~"y", system=~"a", instance="q"})',
+    "increase(queue[2m])",
+    "quantile_over_time(0.5, noise[20m])",
     "sum_over_time(time()[5m:45s])",
     "count_over_time(absent(queue)[10m:])",
     "queue > 1 < bool 3",

@@ -33,7 +33,8 @@ groups:
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
   - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
-  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x or middle offset 10m"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
+  - {record: delayed, expr: x or delayed offset 10m}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
@@ -50,7 +51,7 @@ groups:
   - {alert: Joins, expr: x * on (j) group_left () y > 20, keep_firing_for: 1m}
   - alert: Holds
     expr: x > 8 or x > 3 and on (i) ALERTS{alertname="Holds", alertstate="firing"}
-    keep_firing_for: 1m
+    keep_firing_for: 4m
   - alert: HoldsWhenReady
     expr: x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}
     for: 1m
