@@ -55,6 +55,8 @@ groups:
   - alert: HoldsWhenReady
     expr: x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}
     for: 1m
+  - {alert: Quiet, expr: "x > 2 unless on (i) ALERTS{severity='page'}", labels: {severity: 'no'}}
+  - {alert: Quieter, expr: "x > 1 unless on (i) ALERTS{severity='page'}", labels: {severity: 'no'}}
   - {alert: Old, expr: 'time() - ALERTS_FOR_STATE{alertname="Waits"} > 240'}
 """
 """Groups in the order of evaluation."""
@@ -139,6 +141,13 @@ def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: st
 def test_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
     run = run_rules(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
     assert [(firing.start, firing.end) for firing in run.firings] == [(60.0, None)]
+
+
+def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
+    inputs = series("x", [1, 1], i="1"), series("y", [1, 1], i="1")
+    run = run_rules(tmp_path, [{"alert": "Both", "expr": '{__name__=~"x|y"}'}], *inputs)
+    (failure,) = run.failures
+    assert failure.reason.endswith("with the same labelset after applying alert labels")
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
