@@ -38,7 +38,7 @@ def alerts() -> tuple[Alert, ...]:
             name=rule["alert"],
             signal=rule["labels"]["signal"],
             severity=rule["labels"].get("severity", ""),
-            expr=rule["expr"].rstrip(),
+            expr=rule["expr"],
             wait=rule.get("for", ""),
             summary=_ACTION.sub("", _LABEL.sub(r"<\1>", rule["annotations"]["summary"])),
         )

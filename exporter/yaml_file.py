@@ -1,4 +1,4 @@
-"""YAML files that users write, parsed into nodes that know their line, or into plain data."""
+"""YAML files that users write, parsed into nodes that know their line."""
 
 import io
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from yaml.constructor import SafeConstructor
 from yaml.error import MarkedYAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, SequenceNode
@@ -57,12 +56,6 @@ def compose(path: Path) -> Node | None:
         mark: Any = error.problem_mark
         raise ConfigError(f"{path}:{mark.line + 1}: is not YAML: {error.problem}") from None
     return node
-
-
-def load(path: Path) -> object:
-    """A file as dicts, lists and scalars. Raises `ConfigError` as `path:line: message`."""
-    node = compose(path)
-    return None if node is None else SafeConstructor().construct_document(node)
 
 
 def line_of(node: Any) -> Line:

@@ -186,7 +186,7 @@ class Ends:
         """The bins with an end, in order of time, and (bins, codes) their ends."""
         bins = [np.zeros(0, np.int64)]
         ends = [np.zeros((0, len(self._codes)), np.int32)]
-        for number, block in sorted(self._blocks.get(part, {}).items()):
+        for number, block in sorted(self._blocks[part].items()):
             rows = np.flatnonzero(block.any(axis=1))
             bins.append(rows + number * _BLOCK)
             ends.append(block[rows])

@@ -45,7 +45,7 @@ class Notification:
 
 
 def notifications(firings: Iterable[Firing], until: float) -> list[Notification]:
-    """The notifications until `until`, the end of the history, in order of time."""
+    """The notifications before `until`, the end of the history, in order of time."""
     alerts = sorted(firings, key=lambda firing: firing.start)
     groups: dict[tuple[str, str], list[Firing]] = {}
     for alert in alerts:
@@ -56,7 +56,7 @@ def notifications(firings: Iterable[Firing], until: float) -> list[Notification]
         for (level, system), members in groups.items()
         for at, active in _times(members, alerts, until)
     ]
-    return sorted(sent, key=lambda notification: (notification.at, notification.severity))
+    return sorted(sent, key=lambda notification: notification.at)
 
 
 def severity(labels: Labels) -> str:
@@ -90,7 +90,7 @@ def _times(
         # The group is new: Alertmanager forgets a group without alerts.
         at, last = first.start + timing.wait, -inf
         notified: frozenset[frozenset[tuple[str, str]]] = frozenset()
-        while at <= until:
+        while at < until:
             others = [alert.labels for alert in alerts if _fires(alert, at)]
             firing = {
                 frozenset(alert.labels.items()): alert.labels

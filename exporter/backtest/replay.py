@@ -73,10 +73,10 @@ def _reads(rule: Rule, metric: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`firings` are the alerts that began within [since, until), Unix seconds, in order of time.
+    """`firings` are the alerts that began within [since, until), Unix seconds.
 
-    `notifications` were sent from `since` on. The rules were evaluated over all of `counters`. `failures` are
-    rules whose evaluation failed.
+    `notifications` were sent from `since` until the end of the history. The rules were evaluated over all of
+    `counters`. `failures` are rules whose evaluation failed.
     """
 
     system: System

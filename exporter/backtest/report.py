@@ -80,7 +80,7 @@ class Report:
             groups.setdefault(summary(firing), []).append((replay, firing))
         self._heading(f"Would have opened tickets: {len(tickets):,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
-        for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        for alert, group in groups.items():
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(firing.end is None for _, firing in group) else ""
             unsent = sum(not replay.sent(firing) for replay, firing in group)
@@ -103,7 +103,10 @@ class Report:
             months = (replay.until - replay.since) / _MONTH
             for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
                 alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                sent = sum(message.severity == level for message in replay.notifications)
+                sent = sum(
+                    message.severity == level and message.at < replay.until
+                    for message in replay.notifications
+                )
                 monthly = [rate(count / months) for count in (alerts, sent)] if long else []
                 system = Text(replay.system.system if level == PAGE else "")
                 table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
@@ -133,13 +136,13 @@ class Report:
             cells: list[str | Text] = [
                 *([Text(replay.system.system)] if several else []),
                 Text(code or "all", style="bold"),
-                Text(_name(code, firings)),
+                Text(firings[0].labels.get(NAME, "") if code else "alerts without a code"),
                 f"{pages:,}",
                 f"{len(firings) - pages:,}",
                 share(ends.get(code, 0) / max(sum(ends.values()), 1)) if code else "",
                 f"{seconds / 3600:,.1f} h",
             ]
-            rows.append(((-pages, pages - len(firings), -seconds), cells))
+            rows.append(((-pages, -len(firings)), cells))
         for _, cells in sorted(rows, key=lambda row: row[0]):
             table.add_row(*cells)
         self.console.print(table)
@@ -208,13 +211,6 @@ def span(seconds: float) -> str:
     if days:
         return f"{days}d {hours}h"
     return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
-
-
-def _name(code: str, firings: Sequence[Firing]) -> str:
-    if not code:
-        return "alerts without a code"
-    name = next((firing.labels[NAME] for firing in firings if NAME in firing.labels), "")
-    return name if name != code else ""
 
 
 def rate(number: float) -> str:

@@ -82,8 +82,7 @@ def _any(present: Flags, keys: list[Labels], wanted: list[Labels]) -> Flags:
     groups = grouped(keys)
     result = np.zeros((len(wanted), present.shape[1]), np.bool_)
     for index, key in enumerate(wanted):
-        if rows := groups.get(key):
-            result[index] = present[rows].any(axis=0)
+        result[index] = present[groups.get(key, [])].any(axis=0)
     return result
 
 

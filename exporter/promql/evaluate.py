@@ -49,8 +49,8 @@ def parse_supported(text: str) -> Node:
                 raise Unsupported(f"{node.function} without a number from 0 to 1")
             case Aggregate() if node.operator not in functions.AGGREGATIONS:
                 raise Unsupported(f"aggregation '{node.operator}'", functions.AGGREGATIONS)
-            case Aggregate("topk") if not isinstance(node.parameter, Number):
-                raise Unsupported("topk without a number")
+            case Aggregate("topk") if not _is_count(node.parameter):
+                raise Unsupported("topk without a number below 2^63")
             case Binary() if node.operator not in binary.OPERATORS:
                 raise Unsupported(f"operator '{node.operator}'", binary.OPERATORS)
     return tree
@@ -58,6 +58,10 @@ def parse_supported(text: str) -> Node:
 
 def _is_quantile(node: Node) -> bool:
     return isinstance(node, Number) and 0 <= node.value <= 1
+
+
+def _is_count(node: Node | None) -> bool:
+    return isinstance(node, Number) and abs(node.value) < 2**63
 
 
 class Evaluation:
@@ -165,7 +169,6 @@ class Evaluation:
         result = Windows.of(
             Samples.of(grid, of.labels, of.values, of.present), end, end, node.length
         )
-        if inner.failed.any():
-            counted = np.append(0, np.cumsum(inner.failed))
-            self.fail(counted[result.high] > counted[result.low], inner.reason)
+        counted = np.append(0, np.cumsum(inner.failed))
+        self.fail(counted[result.high] > counted[result.low], inner.reason)
         return [result]

@@ -1,6 +1,7 @@
 """The tree of an expression. promql-parser's own nodes are new objects at each access, which is slow."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -151,7 +152,7 @@ def parse(text: str) -> Node:
 
 
 def milliseconds(duration: timedelta | None) -> int:
-    return 0 if duration is None else round(duration / timedelta(milliseconds=1))
+    return 0 if duration is None else duration // timedelta(milliseconds=1)
 
 
 def _node(tree: Any) -> Node:  # noqa: PLR0911
@@ -202,10 +203,20 @@ def _selector(tree: promql_parser.VectorSelector) -> Selector:
     for matcher in tree.matchers.matchers:
         negative = matcher.op in (operators.NotEqual, operators.NotRe)
         is_pattern = matcher.op in (operators.Re, operators.NotRe)
-        # Go's \d, \w and \s are ASCII.
-        pattern = re.compile(matcher.value, re.ASCII) if is_pattern else None
+        pattern = _pattern(matcher.value) if is_pattern else None
         matchers.append(Matcher(matcher.name, matcher.value, negative, pattern))
     return Selector(tuple(matchers), _offset(tree))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        # Sets such as [[:alpha:]] and [a&&b] have another meaning in Go.
+        warnings.simplefilter("error", FutureWarning)
+        try:
+            # Go's \d, \w and \s are ASCII.
+            return re.compile(text, re.ASCII)
+        except (re.error, FutureWarning):
+            raise Unsupported(f"regular expression '{text}'") from None
 
 
 def _binary(tree: promql_parser.BinaryExpr) -> Binary:

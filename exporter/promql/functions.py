@@ -104,6 +104,6 @@ def topk(count: float, vector: Vector, names: tuple[str, ...]) -> Vector:
     present = np.zeros_like(vector.present)
     for rows in grouped(keep(row, names) for row in vector.labels).values():
         values, there = vector.values[rows], vector.present[rows]
-        order = np.lexsort((np.where(there, -values, 0.0), ~there), axis=0)
+        order = np.lexsort((-values, ~there), axis=0)
         present[rows] = there & (np.argsort(order, axis=0) < int(count))
     return Vector(vector.labels, vector.values, present)

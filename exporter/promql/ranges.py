@@ -37,7 +37,7 @@ class Windows:
         """The last samples are at `visible`, which may be earlier than `end`."""
         low = np.searchsorted(samples.times, end - length)
         high = np.searchsorted(samples.times, visible, side="right")
-        return cls(samples, end, length, low, np.maximum(low, high))
+        return cls(samples, end, length, low, high)
 
     def count(self) -> Indexes:
         counted = self.samples.counted
@@ -55,8 +55,7 @@ class Windows:
 
     def last(self) -> Indexes:
         """The index of the last sample, undefined without any."""
-        last = self.samples.last_present.take(np.maximum(self.high - 1, 0), axis=1)
-        return np.maximum(last, 0)
+        return self.samples.last_present.take(self.high - 1, axis=1)
 
     def values(self, indexes: Indexes) -> Floats:
         return take(self.samples.values, indexes)
@@ -101,7 +100,7 @@ def _lost_by_resets(windows: Windows) -> Floats:
     samples = windows.samples
     before = np.full(samples.values.shape, np.nan)
     last = samples.last_present[:, :-1]
-    before[:, 1:] = np.where(last >= 0, windows.values(np.maximum(last, 0)), np.nan)
+    before[:, 1:] = np.where(last >= 0, windows.values(last), np.nan)
     return np.cumsum(np.where(samples.present & (samples.values < before), before, 0.0), axis=1)
 
 
@@ -135,7 +134,7 @@ def _quantiles(values: Floats, low: Indexes, high: Indexes, quantile: float) -> 
         for rank in ranks[begin:first]:
             del window[bisect_left(window, rank)]
         begin, end = first, last
-        position = max(len(window) - 1, 0) * quantile
+        position = (len(window) - 1) * quantile
         lower = int(position)
         below.append(window[lower] if window else 0)
         above.append(window[min(lower + 1, len(window) - 1)] if window else 0)

@@ -109,8 +109,7 @@ class _Results:
         present = np.zeros(values.shape, np.bool_)
         present[rows] = samples.present
         # An alert's values change at every evaluation, and no rule reads them.
-        wanted = np.ones_like(samples.values) if self._rule.alert else samples.values
-        values[rows] = np.where(samples.present, wanted, 0.0)
+        values[rows] = 1.0 if self._rule.alert else samples.values
         same = present == self._present[:, columns]
         same &= ~present | np.isclose(values, self._values[:, columns], 0, 0, equal_nan=True)
         different = np.flatnonzero(~same.all(axis=0) | (self.failed[columns] != failed))
@@ -120,9 +119,8 @@ class _Results:
 
     def carry(self, columns: slice) -> None:
         """Assumes the values of the column before in all columns."""
-        if columns.start > 0:
-            self._values[:, columns] = self._values[:, columns.start - 1, np.newaxis]
-            self._present[:, columns] = self._present[:, columns.start - 1, np.newaxis]
+        self._values[:, columns] = self._values[:, columns.start - 1, np.newaxis]
+        self._present[:, columns] = self._present[:, columns.start - 1, np.newaxis]
 
     def written(self, begin: int, end: int) -> Samples:
         """What the rule has written from `begin`, or a bit earlier, to before `end`."""

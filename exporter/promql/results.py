@@ -83,17 +83,16 @@ def _follow(present: Flags, times: Times, rule: Rule) -> tuple[Times, Flags]:
     firing = np.zeros(len(times), np.bool_)
     since: int | None = None
     fires = False
-    edges = [0, *(np.flatnonzero(present[1:] != present[:-1]) + 1).tolist(), len(times)]
-    for begin, end in pairwise(edges if len(times) else []):
+    edges = [*np.flatnonzero(np.diff(present, prepend=~present[:1])).tolist(), len(times)]
+    for begin, end in pairwise(edges):
         if present[begin]:
             since = int(times[begin]) if since is None else since
-            first = max(begin, int(np.searchsorted(times, since + rule.wait)))
+            first = int(np.searchsorted(times, since + rule.wait))
             active[begin:end] = since
             firing[first:end] = True
             fires = first < end
         elif since is not None:
             over = int(np.searchsorted(times, times[begin] + rule.keep)) if fires else begin
-            over = min(over, end)
             active[begin:over] = since
             firing[begin:over] = True
             if over < end:

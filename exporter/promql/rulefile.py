@@ -1,12 +1,14 @@
 """Prometheus rule files."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import promql_parser
+from yaml.constructor import ConstructorError, SafeConstructor
 
 from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
@@ -51,34 +53,40 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A group of rules; `interval` is in milliseconds, None for the default."""
+    """A group of rules; `interval` is in milliseconds, 0 for the default."""
 
     name: str
-    interval: int | None
+    interval: int
     rules: tuple[Rule, ...]
 
 
-_Text = str | int | float | bool
+class _Texts(SafeConstructor):
+    """Values are the text of the file, as for Prometheus: `true`, `0x10` or `2026-01-05` as a label."""
+
+    yaml_constructors = SafeConstructor.yaml_constructors | {
+        f"tag:yaml.org,2002:{tag}": SafeConstructor.construct_yaml_str
+        for tag in ("bool", "float", "int", "timestamp")
+    }
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}):
-    expr: str | int | float
+    expr: str
     record: str = ""
     alert: str = ""
-    wait: str | int = 0
-    keep_firing_for: str | int = 0
-    labels: dict[str, _Text] | None = None
-    annotations: dict[str, _Text] | None = None
+    wait: str = "0"
+    keep_firing_for: str = "0"
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class _Group(msgspec.Struct, forbid_unknown_fields=True):
     """`limit` and `query_offset` have no effect here."""
 
     name: str
-    interval: str | None = None
-    query_offset: str | int | None = None
+    interval: str = "0"
+    query_offset: str | None = None
     limit: int = 0
-    labels: dict[str, _Text] | None = None
+    labels: dict[str, str] | None = None
     rules: list[_Entry] | None = None
 
 
@@ -96,7 +104,12 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     mistakes: list[str] = []
     for path in paths:
         try:
-            file = msgspec.convert(yaml_file.load(path), _File)
+            node = yaml_file.compose(path)
+            content = _Texts().construct_document(node) if node else None
+            file = msgspec.convert(content, _File, strict=False)
+        except ConstructorError as error:
+            mark: Any = error.problem_mark
+            raise ConfigError(f"{path}:{mark.line + 1}: {error.problem}") from None
         except msgspec.ValidationError as error:
             raise ConfigError(f"{path}: {error}{_allowed(str(error))}") from None
         for group in file.groups or ():
@@ -107,8 +120,10 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
                     rules.append(_rule(place, entry, group.labels or {}))
                 except (Unsupported, ValueError) as error:
                     mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
-            interval = None if group.interval is None else _milliseconds(group.interval)
-            groups.append(Group(group.name, interval, tuple(rules)))
+            try:
+                groups.append(Group(group.name, _milliseconds(group.interval), tuple(rules)))
+            except ValueError as error:
+                mistakes.append(f"{place}, interval: {error}")
     if mistakes:
         raise UnsupportedRule(*mistakes)
     return tuple(groups)
@@ -122,13 +137,13 @@ def _allowed(mistake: str) -> str:
     return f"; allowed are {', '.join(kind.__struct_encode_fields__)}"
 
 
-def _rule(place: str, entry: _Entry, group_labels: dict[str, _Text]) -> Rule:
+def _rule(place: str, entry: _Entry, group_labels: dict[str, str]) -> Rule:
     """The rule of an entry. Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
-    own = {name: str(text) for name, text in (group_labels | (entry.labels or {})).items()}
+    own = group_labels | (entry.labels or {})
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")
-    tree = parse_supported(str(entry.expr))
+    tree = parse_supported(entry.expr)
     if isinstance(tree, Range | Subquery | Text):
         raise ValueError("the expression of a rule must be an instant vector or a number")
     return Rule(
@@ -137,14 +152,15 @@ def _rule(place: str, entry: _Entry, group_labels: dict[str, _Text]) -> Rule:
         bool(entry.alert),
         tree,
         own,
-        {name: str(text) for name, text in (entry.annotations or {}).items()},
+        entry.annotations or {},
         _milliseconds(entry.wait),
         _milliseconds(entry.keep_firing_for),
     )
 
 
-def _milliseconds(duration: str | int) -> int:
+def _milliseconds(duration: str) -> int:
     """A duration in milliseconds. Raises `ValueError` if it is invalid."""
-    if duration in (0, "0"):
+    # The parser refuses a duration of 0, as in a range.
+    if re.fullmatch(r"0(ms|[smhdwy])?", duration):
         return 0
-    return milliseconds(promql_parser.parse_duration(str(duration)))
+    return milliseconds(promql_parser.parse_duration(duration))

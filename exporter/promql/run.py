@@ -139,7 +139,6 @@ class Run:
                 kept = keep is None or not keep.isdisjoint(rules[written].metrics)
                 if not kept and last_reader.get(written, index) == index:
                     self._store.discard(written)
-        self.firings.sort(key=lambda firing: (firing.start, firing.rule.name))
 
     def query(self, text: str, at: Iterable[float]) -> Vector:
         """An expression at some instants (Unix seconds, ascending), over scraped and kept series.

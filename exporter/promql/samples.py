@@ -87,7 +87,7 @@ class Store:
 
     def add(self, samples: Samples, writer: int = SCRAPED) -> None:
         names: dict[str, list[int]] = {}
-        for row, labels in enumerate(samples.labels if len(samples.times) else ()):
+        for row, labels in enumerate(samples.labels):
             names.setdefault(dict(labels).get(METRIC_NAME, ""), []).append(row)
         for name, rows in names.items():
             self._samples.setdefault(name, {}).setdefault(writer, []).append(samples.rows(rows))
@@ -123,12 +123,10 @@ class Store:
         parts = []
         for samples, visible in self.select(selector, at, rule):
             column = np.searchsorted(samples.times, visible, side="right") - 1
-            last = np.where(
-                column >= 0, take(samples.last_known, np.maximum(column, 0)[np.newaxis]), -1
-            )
+            last = np.where(column >= 0, take(samples.last_known, column[np.newaxis]), -1)
             age = at - selector.offset - samples.times[last]
-            present = (last >= 0) & (age <= LOOKBACK) & take(samples.present, np.maximum(last, 0))
-            values = take(samples.values, np.maximum(last, 0))
+            present = (last >= 0) & (age <= LOOKBACK) & take(samples.present, last)
+            values = take(samples.values, last)
             parts.append(Vector(samples.labels, values, present))
         return stacked(parts, len(at))
 

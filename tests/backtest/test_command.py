@@ -14,7 +14,7 @@ import yaml
 
 from exporter.errors import ConfigError
 from exporter.rule_files import RULES
-from exporter.simulate.history import DAY, HOUR
+from exporter.simulate.history import DAY
 from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
 from tests.backtest.histories import event, run, write
@@ -31,12 +31,12 @@ def alerts_of(
     return alerts
 
 
-def outage() -> list[dict[str, Any]]:
-    """An end every 20 s: an hour of successes, then an hour of 4001."""
-    return [
-        event(second, "1000" if second < HOUR else "4001")
-        for second in (20.0 * number for number in range(360))
-    ]
+def outage(
+    system: str = "streampixel", failing: str = "4001", start: float = 0.0
+) -> list[dict[str, Any]]:
+    """An end every 20 s: an hour of successes, then an hour of failures."""
+    codes = ["1000"] * 180 + [failing] * 180
+    return [event(start + 20.0 * number, code, system=system) for number, code in enumerate(codes)]
 
 
 def test_json_has_an_object_per_alert_with_times_in_utc(
@@ -68,40 +68,58 @@ def test_json_has_an_object_per_alert_with_times_in_utc(
     assert waited == timedelta(seconds=40)
     assert stopped["labels"]["alertname"] == "SessionEndsStopped"
     assert "code" not in stopped["labels"]
-    starts = [alert["start"] for alert in alerts]
+
+
+def test_alerts_of_several_systems_are_in_order_of_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.ndjson", [*outage(), *outage("softdrive", "18", 305.0)])
+    starts = [alert["start"] for alert in alerts_of(path, capsys)]
     assert starts == sorted(starts)
+    pages, _, codes = re.split("Would have opened|Noisy codes", run([path]).text)
+    times = re.findall(r"\d\d:\d\d(?=  )", pages)
+    assert times == sorted(times)
+    assert len(times) == 3
+    assert codes.split()[0] == "System"
 
 
 def test_json_names_unknown_codes_in_their_alert(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events = [event(at * 20.0, "4001 nodes", **{"Error Code": "x"}) for at in range(360)]
+    events = [event(at * 20.0, f"4001 n{at % 12:02}", **{"Error Code": "x"}) for at in range(360)]
     path = write(tmp_path / "a.ndjson", events)
     alerts = {alert["labels"]["alertname"]: alert for alert in alerts_of(path, capsys)}
     alert = alerts["SessionEndExporterUnknownCodes"]
     assert alert["labels"]["severity"] == "ticket"
     assert alert["labels"]["system"] == "streampixel"
-    assert alert["unknown_codes"] == {"4001 nodes": 360}
-    assert alerts["SessionEndElevated"]["unknown_codes"] == {"4001 nodes": 360}
+    shown = [f"4001 n{number:02}" for number in range(10)]
+    assert alert["unknown_codes"] == dict.fromkeys(shown, 30)
+    assert alerts["SessionEndElevated"]["unknown_codes"] == dict.fromkeys(shown, 30)
     errors = run([path], json=True).errors
     assert errors.splitlines()[-2:] == [
         "ignored fields: Error Code (near code)",
-        "360 ends of streampixel with unknown codes, the most frequent: 4001 nodes (360)",
+        "360 ends of streampixel with unknown codes, the most frequent: "
+        + ", ".join(f"{code} (30)" for code in shown),
     ]
 
 
-RULE = {"alert": "Mine", "expr": "sum(rate(session_ends_total[5m])) > 0"}
+RULE = {"alert": "Mine", "expr": 'sum(rate({__name__=~"session_ends_total"}[5m])) > 0'}
 
 
 def rule_folder(path: Path, **rule: Any) -> Path:
     path.mkdir()
     group = {"name": "own", "rules": [RULE | rule]}
-    (path / "own.yml").write_text(yaml.safe_dump({"groups": [group]}))
+    (path / "own.yaml").write_text(yaml.safe_dump({"groups": [group]}))
     return path
 
 
-def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
-    path, rules = write(tmp_path / "a.ndjson", outage()), rule_folder(tmp_path / "rules")
+def test_rules_with_other_labels_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.ndjson", outage())
+    rules = rule_folder(tmp_path / "rules", labels={"code": "unknown"})
+    (alert,) = alerts_of(path, capsys, rules=rules)
+    assert alert["unknown_codes"] == {}
     done = run([path], rules=rules)
     assert (done.code, done.errors) == (0, "")
     assert re.search(r"1  1h 59m\+  Mine on", done.text)
@@ -110,9 +128,25 @@ def test_rules_with_other_labels_are_reported(tmp_path: Path) -> None:
     assert "Would have paged: 0" in done.text
 
 
-def test_unsupported_rule_is_named_before_the_events_are_read(tmp_path: Path) -> None:
-    rules = rule_folder(tmp_path / "rules", expr="predict_linear(session_ends_total[1h], 60)")
-    with pytest.raises(ConfigError, match=r"/own\.yml: group 'own', rule 'Mine': function 'pred"):
+@pytest.mark.parametrize(
+    ("expr", "message"),
+    [
+        (
+            "predict_linear(session_ends_total[1h], 60)",
+            "function 'predict_linear' is not supported",
+        ),
+        (
+            "count_over_time(ALERTS[1h:])",
+            "a subquery over the rule's own or a later rule's results",
+        ),
+    ],
+    ids=["function", "order"],
+)
+def test_unsupported_rule_is_named_before_the_events_are_read(
+    tmp_path: Path, expr: str, message: str
+) -> None:
+    rules = rule_folder(tmp_path / "rules", expr=expr)
+    with pytest.raises(ConfigError, match=rf"/own\.yaml: group 'own', rule 'Mine': {message}"):
         run([tmp_path / "missing.ndjson"], rules=rules)
 
 
@@ -121,7 +155,7 @@ def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
     rules = rule_folder(tmp_path / "rules", expr="session_ends_total * on () session_ends_total")
     done = run([path], rules=rules)
     assert done.code == 0
-    assert done.errors.startswith(f"{rules}/own.yml: group 'own', rule 'Mine': fails at ")
+    assert done.errors.startswith(f"{rules}/own.yaml: group 'own', rule 'Mine': fails at ")
 
 
 def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
@@ -152,11 +186,11 @@ def test_missing_rules_events_or_times_are_refused(tmp_path: Path) -> None:
 
 def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", outage())
-    path.write_text(path.read_text() + '{"system": "mine\\u001b[2J"}\n{"system"\n')
+    path.write_text(path.read_text() + '{"system": "mine\\u001b[2J[/b]"}\n{"system"\n')
     done = run([path, path])
     assert done.code == 0
     first, second, *_ = done.errors.splitlines()
-    assert first.startswith(f"{path}:361: skipped: system: 'mine<U+001B>[2J' is not loaded")
+    assert first.startswith(f"{path}:361: skipped: system: 'mine<U+001B>[2J[/b]' is not loaded")
     assert second.startswith(f"{path}:362: skipped: not JSON")
     lines = [line.strip() for line in done.text.splitlines()]
     assert "360 ends counted of 724 events in 2 files" in lines
@@ -170,7 +204,7 @@ def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
     done = run([path])
     assert done.code == 0
     assert "no such field: <U+001B>[2J" in done.errors
-    assert "\x1b" not in done.errors
+    assert "\x1b" not in done.errors + done.text
 
 
 @pytest.mark.parametrize(

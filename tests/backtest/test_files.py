@@ -96,6 +96,7 @@ def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path) -> None:
     codes = counts.unknown_codes["streampixel"]
     assert counts.unknown == {"streampixel": 10_051}
     assert (len(codes), codes["x0"], len(counts.ignored)) == (10_000, 2, 1000)
+    assert len(counts.ignored_fields().split(", ")) == 10
 
 
 def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:

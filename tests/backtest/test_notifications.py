@@ -60,6 +60,8 @@ def minutes(notified: list[Notification]) -> list[float]:
         ([(WORKERS, 0, 500)], [0.67, 240.67, 480.67]),
         ([(WORKERS, 0, None)], [0.67, 240.67, 480.67]),
         ([(ELEVATED, 0, 200)], [5]),
+        # At the end of the history, which does not belong to it.
+        ([(ELEVATED, 496, None)], []),
     ],
 )
 def test_group_is_notified_of_new_alerts(given: list[Given], expected: list[float]) -> None:

@@ -41,8 +41,8 @@ def test_end_is_counted_at_the_first_scrape_after_it() -> None:
 def test_few_ends_far_from_all_others_are_removed() -> None:
     events = EventCounts(counted=1003)
     times = [at * 60.0 for at in range(1000)]
-    counted = ends(*times, -START, -3000 * DAY)
-    counted.add(["1000"], [START + 100 * DAY])
+    counted = ends(*times, -START)
+    counted.add(["1000", "4001"], [START + 100 * DAY, START - 3000 * DAY])
     counters = counted.counters(events)
     assert counters is not None
     assert counters.start == START
@@ -71,8 +71,9 @@ def test_too_long_history_is_refused_with_its_dates() -> None:
 
 
 def test_times_on_too_many_days_are_refused_before_they_fill_the_memory() -> None:
-    with pytest.raises(ConfigError, match="at most 200 days can be replayed"):
-        ends(*(at * DAY for at in range(-10_000, 0, 10)))
+    counted = ends(0.0)
+    with pytest.raises(ConfigError, match="from 1998-08-20 to 2026-01-05, and at most 200 days"):
+        counted.add(["4001"] * 1000, [START + at * DAY for at in range(-10_000, 0, 10)])
 
 
 def replay(since: float = -inf, until: float = inf) -> Replay:
@@ -129,6 +130,21 @@ def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
     by_label = f'session_ends_by_label_total{{{labels}, label="region", value="ap"}}'
     assert (value(counters, repeats), value(counters, by_label)) == ([1.0], [3.0])
     assert (value(plain, repeats), value(plain, by_label)) == ([0.0], [])
+
+
+def test_accepted_events_are_those_of_all_systems_at_each_scrape() -> None:
+    """Other histories begin and end earlier or later."""
+    first, *others = (
+        Counters(system, start, 30, ("unknown",), np.array([totals]).T, np.ones(3, np.bool_))
+        for system, start, totals in (
+            ("streampixel", 60.0, [0, 1, 2]),
+            ("softdrive", 90.0, [0, 10, 20]),
+            ("other", 0.0, [0, 100, 200]),
+        )
+    )
+    unknown, accepted = first.exporter_series([first, *others])
+    assert unknown.values.tolist() == [[0, 1, 2]]
+    assert accepted.values.tolist() == [[200, 201, 212]]
 
 
 @pytest.mark.parametrize("signal", ["exporter", "watchdog"])

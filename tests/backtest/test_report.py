@@ -33,6 +33,23 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
         assert pages.split()[2:] == expected
 
 
+def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
+    """Alerts begin at 02:03:30 and 02:16:00. They are notified 40 s later, after 20 minutes and 4 hours."""
+    path = tmp_path / "a.ndjson"
+    write(path, [event(at * 30.0, "1000" if at < 240 else "4001") for at in range(3_600)])
+    for since, until, expected in (
+        ("00:00:00", "02:10:00", ["1", "1"]),
+        ("00:00:00", "02:04:00", ["1", "0"]),
+        ("02:10:00", "23:00:00", ["1", "2"]),
+        # Between two ends.
+        ("02:03:30", "02:03:50", ["1", "0"]),
+    ):
+        text = run([path], since=f"2026-01-05T{since}Z", until=f"2026-01-05T{until}Z").text
+        (pages,) = (line for line in text.splitlines() if line.startswith("streampixel  pages"))
+        assert pages.split()[2:] == expected
+        assert "(not sent)" not in text
+
+
 def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     """For some events the column of the code has another name or contains unknown codes."""
     events = [event(at * 10.0, f"c{at % 12}", error_code="4001") for at in range(600)]
@@ -72,6 +89,8 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     text = run([path]).text
     assert "Would have paged: 0\n" in text
     assert "Would have opened tickets: 0\n" in text
+    assert "UTC  " not in text
+    assert "still firing" not in text
     assert "Noisy codes" not in text
     assert "Unknown codes" not in text
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.lab.cases import CASES
+from tests.lab.cases import CASES, STANDARD_CASE
 from tests.lab.families import OTHERS
 from tests.lab.recorded import record, short, worse
 from tests.lab.report import draw, show
@@ -42,10 +42,15 @@ def main() -> int:
     began = time.monotonic()
     seeds = (TUNING if chosen.tuning else UNSEEN)[: chosen.seeds]
     known = (*CASES, "flights H1" if chosen.tuning else "flights H2")
+    for text in chosen.case:
+        if not any(name.startswith(text) for name in known):
+            parser.error(f"--case: no case begins with {text!r}")
     begins = tuple(text for text in chosen.case if text not in known)
     names = [name for name in known if name in chosen.case or name.startswith(begins)]
     names += sorted(map(str, chosen.real.glob("*.csv.gz"))) if chosen.real else []
     every = not names
+    if chosen.plot and not every and STANDARD_CASE not in names:
+        parser.error(f"--plot: needs --case {STANDARD_CASE}")
     families = (OURS, *OTHERS) if chosen.others or every else (OURS,)
     scores = cases(names or known, seeds, families, chosen.rules, chosen.users, chosen.volume or ())
     show(scores, f"{'tuning' if chosen.tuning else 'unseen'} seeds {seeds[0]}-{seeds[-1]}")

@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from exporter.backtest.replay import load_rules
@@ -51,6 +54,23 @@ def test_spikes_name_the_failing_region() -> None:
     item = trial(history, regions=True)
     alarms = ours(item.counters, item.system, load_rules(RULES))
     assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--plot", "a.svg", "--case", "day one"), "--plot: needs --case standard"),
+        (("--case", "day two"), "--case: no case begins with 'day two'"),
+    ],
+    ids=["plot", "case"],
+)
+def test_flags_without_a_needed_case_are_an_error(flags: tuple[str, ...], message: str) -> None:
+    command = [sys.executable, "-m", "tests.lab", "--seeds", "1", "--volume", "100", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        f"python -m tests.lab: error: {message}",
+    )
 
 
 def test_recorded_counts_have_their_labeled_incidents(tmp_path: Path) -> None:

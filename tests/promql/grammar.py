@@ -81,7 +81,7 @@ def aggregated(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     noise = selector(("noise",))
     return st.one_of(
         st.builds("{} {}({})".format, reductions, by, inner),
-        st.builds("topk {}({}, {})".format, by, one_of(("0", "1", "2", "100")), noise),
+        st.builds("topk {}({}, {})".format, by, one_of(("0", "1", "2.9", "100")), noise),
     )
 
 

@@ -29,8 +29,13 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ("x offset -1m", "negative offset is not supported"),
         ("sum without (a) (x)", "modifier 'without' is not supported"),
         ("x * on (a) group_right () y", "modifier 'group_right' is not supported"),
+        ("x + fill_left(0) y", "modifier 'fill' is not supported"),
+        ("x + fill_right(0) y", "modifier 'fill' is not supported"),
         ('x{a="1" or b="2"}', "operator 'or' between label matchers is not supported"),
-        ("topk(time(), x)", "topk without a number is not supported"),
+        (r'x{a=~"\\pL+"}', r"regular expression '\pL+' is not supported"),
+        ('x{a!~"[[:alpha:]]"}', "regular expression '[[:alpha:]]' is not supported"),
+        ("topk(time(), x)", "topk without a number below 2^63 is not supported"),
+        ("topk(Inf, x)", "topk without a number below 2^63 is not supported"),
         ("quantile_over_time(2, x[1h])", "quantile_over_time without a number from 0 to 1 is not"),
         ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
@@ -80,7 +85,16 @@ def test_all_unsupported_rules_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["- a", "groups: [", "groups: 3", "groups: [{name: g, rules: [{}]}]", None]
+    "text",
+    [
+        "- a",
+        "groups: [",
+        "groups: 3",
+        "groups: [{name: g, rules: [{}]}]",
+        "groups: !own []",
+        "groups: [{name: g, interval: 1 hour}]",
+        None,
+    ],
 )
 def test_invalid_or_missing_file_is_named(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "rules.yml"
@@ -124,3 +138,16 @@ def test_labels_of_a_group_are_those_of_its_rules_without_them(tmp_path: Path) -
     )
     ((rule,),) = (group.rules for group in load([path]))
     assert rule.labels == {"a": "x", "b": "z"}
+
+
+def test_values_are_the_text_of_the_file(tmp_path: Path) -> None:
+    """As Prometheus reads them. `true` used to be the label value "True", and a date was refused."""
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups: [{name: 1, interval: 0s, rules: [{alert: 2, expr: 3, for: 0m, keep_firing_for: 0, "
+        "labels: {a: true, b: yes, c: 0x10, d: 2026-01-05}, annotations: {e: 1.50}}]}]"
+    )
+    ((rule,),) = (group.rules for group in load([path]))
+    assert (rule.name, rule.wait, rule.keep) == ("2", 0, 0)
+    assert rule.labels == {"a": "true", "b": "yes", "c": "0x10", "d": "2026-01-05"}
+    assert rule.annotations == {"e": "1.50"}

@@ -26,16 +26,20 @@ groups:
   - {record: rise, expr: "increase(total[3m])"}
   - {record: late, expr: x offset 2m or y}
   - {record: earlier, expr: latched * 2}
+  - {record: unlike, expr: 'x{i!~"\\\\d"}'}
 - name: itself
   rules:
-  - {record: smooth, expr: 0.5 * smooth + on (i) group_left (j) 0.5 * level or level * 1}
+  - {record: smooth, expr: (1 / 2) * smooth + on (i) group_left (j) 0.5 * level or level * 1}
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
-  - {record: steps, expr: "count_over_time(steps[2m]) or vector(0)"}
+  - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
+  - {record: delayed, expr: x or delayed offset 10m}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
   - {record: aside, expr: x - behind}
+  - {record: past, expr: "x - behind offset 1m or max_over_time((behind offset 90s)[2m:])"}
 - name: after
   rules:
   - {record: behind, expr: x}
@@ -47,10 +51,12 @@ groups:
   - {alert: Joins, expr: x * on (j) group_left () y > 20, keep_firing_for: 1m}
   - alert: Holds
     expr: x > 8 or x > 3 and on (i) ALERTS{alertname="Holds", alertstate="firing"}
-    keep_firing_for: 1m
+    keep_firing_for: 4m
   - alert: HoldsWhenReady
     expr: x > 7 or x > 2 and on (i) ALERTS{alertname="HoldsWhenReady"}
     for: 1m
+  - {alert: Quiet, expr: "x > 2 unless on (i) ALERTS{severity='page'}", labels: {severity: 'no'}}
+  - {alert: Quieter, expr: "x > 1 unless on (i) ALERTS{severity='page'}", labels: {severity: 'no'}}
   - {alert: Old, expr: 'time() - ALERTS_FOR_STATE{alertname="Waits"} > 240'}
 """
 """Groups in the order of evaluation."""
@@ -70,7 +76,7 @@ def scraped(seed: int) -> list[Samples]:
         written = Samples.of(times, names, values, present)
         return replace(written, stale=written.stale & (random.random(values.shape) < 0.5))
 
-    pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "3", "j": "b"}]
+    pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "٣", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
     totals = np.cumsum(random.integers(0, 5, (3, ROWS)), axis=1) + 0.0
     totals[1, 70:] -= totals[1, 70]
@@ -135,6 +141,13 @@ def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: st
 def test_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
     run = run_rules(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
     assert [(firing.start, firing.end) for firing in run.firings] == [(60.0, None)]
+
+
+def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
+    inputs = series("x", [1, 1], i="1"), series("y", [1, 1], i="1")
+    run = run_rules(tmp_path, [{"alert": "Both", "expr": '{__name__=~"x|y"}'}], *inputs)
+    (failure,) = run.failures
+    assert failure.reason.endswith("with the same labelset after applying alert labels")
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
