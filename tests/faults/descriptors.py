@@ -134,7 +134,7 @@ _UNLIMITED: Final = patched(
 _IMPORT_ONCE: Final = patched("exporter.ops.lazy_app._failed", "lambda app: False")
 
 
-_PAUSE: Final = "exporter.server.connections._PAUSE"
+_PAUSE: Final = "exporter.server.connections.PAUSE"
 _WITHOUT_PAUSE: Final = patched(_PAUSE, "0")
 
 
