@@ -1,5 +1,7 @@
 """A file of the operator that is read again when it changes."""
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -24,6 +26,12 @@ T = TypeVar("T")
 log = Log("exporter.watched")
 
 
+def export_use(path: Path, is_current: Callable[[], bool]) -> None:
+    """Show in `RELOADED` whether the content of a file is in use."""
+    # A file name may have bytes that are not UTF-8.
+    RELOADED.labels(os.fsencode(path).decode("utf-8", "replace")).set_function(is_current)
+
+
 class Watched(Generic[T]):
     """The result of `load` for the file at `path`, which the log calls `what`.
 
@@ -43,17 +51,26 @@ class Watched(Generic[T]):
         self._loaded = load(path)
         self._next = clock() + _RECHECK
         self._wrong = False
-        RELOADED.labels(str(path)).set_function(self._is_current)
+        self._lock = threading.Lock()
+        export_use(path, self._is_current)
 
     def current(self) -> T:
         """The current result; checks the file at most once a second."""
         now = self._clock()
-        if now < self._next:
+        # Scrapes call this in another thread.
+        if now < self._next or not self._lock.acquire(blocking=False):
             return self._loaded
-        self._next = now + _RECHECK
+        try:
+            self._next = now + _RECHECK
+            self._reload()
+        finally:
+            self._lock.release()
+        return self._loaded
+
+    def _reload(self) -> None:
         before, self._version = self._version, self._stat()
         if self._version == before:
-            return self._loaded
+            return
         try:
             self._loaded = self._load(self._path)
         except ConfigError as error:
@@ -64,7 +81,6 @@ class Watched(Generic[T]):
         else:
             self._wrong = False
             log.info(f"{self._what} reloaded", path=str(self._path))
-        return self._loaded
 
     def _is_current(self) -> bool:
         # A file that no request uses is checked too: with a mistake in it, the exporter does not start again.

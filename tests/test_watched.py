@@ -1,9 +1,11 @@
 """A file that is read again when it changes."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from exporter.errors import ConfigError
 from exporter.watched import RELOADED, Watched
@@ -90,6 +92,39 @@ def test_metric_shows_a_wrong_version_that_nobody_uses(path: Path) -> None:
     assert (loaded(), loaded()) == ([0], [0])
     write(path, "later")
     assert loaded() == [1]
+
+
+def test_slow_read_does_not_replace_a_newer_version(path: Path) -> None:
+    """A scrape reads the file in another thread."""
+    clock, reading, go = Clock(), threading.Event(), threading.Event()
+
+    def load(file: Path) -> str:
+        text = file.read_text()
+        if text == "later":
+            reading.set()
+            assert go.wait(10)
+        return text
+
+    watched = Watched(path, load, "file", clock)
+    write(path, "later")
+    clock.now += 1
+    scrape = threading.Thread(target=watched.current)
+    scrape.start()
+    assert reading.wait(10)
+    write(path, "newest")
+    clock.now += 1
+    watched.current()
+    go.set()
+    scrape.join()
+    clock.now += 1
+    assert watched.current() == "newest"
+
+
+def test_path_that_is_not_utf_8_is_exported(tmp_path: Path) -> None:
+    path = tmp_path / "a\udcff"
+    write(path, "first")
+    Watched(path, Counted(), "file", Clock())
+    assert f'file="{tmp_path}/a\ufffd"' in generate_latest(RELOADED).decode()
 
 
 def test_wrong_first_version_is_an_error(path: Path) -> None:

@@ -134,7 +134,7 @@ def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: Eve
             codes = events.unknown_codes.get(firing.labels.get(SYSTEM, ""), Counter())
             row["unknown_codes"] = dict(codes.most_common(MOST_SHOWN))
         rows.append(row)
-    return json.dumps(rows, indent=2)
+    return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
 def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> None:

@@ -80,7 +80,7 @@ class Report:
             groups.setdefault(summary(firing), []).append((replay, firing))
         self._heading(f"Would have opened tickets: {len(tickets):,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
-        for alert, group in groups.items():
+        for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(firing.end is None for _, firing in group) else ""
             unsent = sum(not replay.sent(firing) for replay, firing in group)
@@ -142,7 +142,7 @@ class Report:
                 share(ends.get(code, 0) / max(sum(ends.values()), 1)) if code else "",
                 f"{seconds / 3600:,.1f} h",
             ]
-            rows.append(((-pages, -len(firings)), cells))
+            rows.append(((-pages, pages - len(firings), -seconds), cells))
         for _, cells in sorted(rows, key=lambda row: row[0]):
             table.add_row(*cells)
         self.console.print(table)

@@ -20,7 +20,8 @@ from exporter.taxonomy.model import LONGEST_SPELLING, Code, System, Taxonomy
 from exporter.taxonomy.spellings import normalize
 
 _MAX_SIMILAR: Final = 5
-"""Similar codes on a 404 page."""
+"""Similar names on a 404 page."""
+_MIN_SIMILARITY: Final = 0.7
 _MAX_RAW: Final = 10
 """Unknown codes on the page of `unknown`, the most frequent first."""
 
@@ -47,7 +48,7 @@ class RunbookIndex:
 
     def codes(self, recent: Recent, text: str) -> Response:
         """The table of codes that match the query `text`, empty for all codes."""
-        query = text[:LONGEST_SPELLING]
+        query = text.strip()[:LONGEST_SPELLING]
         matches = search(self._taxonomy, [query]) if query else [row.code for row in self._rows]
         return render(
             "codes.html",
@@ -83,7 +84,9 @@ class RunbookIndex:
         alerts = {alert.name: alert for alert in alert_rules()}
         if alert := alerts.get(name):
             return render("alert.html", alert=alert, runbook=runbooks.of_alert(name, self._links))
-        similar = get_close_matches(name[:LONGEST_SPELLING], alerts)
+        similar = get_close_matches(
+            name[:LONGEST_SPELLING], alerts, n=_MAX_SIMILAR, cutoff=_MIN_SIMILARITY
+        )
         return render("alert_not_found.html", status_code=404, name=name, similar=similar)
 
     def _runbook(self, system: System, code: Code, recent: Recent, problem: str | None) -> Response:
@@ -121,9 +124,9 @@ class RunbookIndex:
 
 def _similar(taxonomy: Taxonomy, system: str, code: str) -> list[Code]:
     """Similar codes of the system, or of all systems if it has none, the best first."""
-    for words in ([system, code], [code]):
+    for words in ([system, code], [code]) if system in taxonomy.systems else ([code],):
         matches = search(taxonomy, words)
-        for query in near(taxonomy, words):
+        for query in near(taxonomy, words) if not matches else ():
             matches += search(taxonomy, [query])
         if matches:
             return list(dict.fromkeys(matches))[:_MAX_SIMILAR]

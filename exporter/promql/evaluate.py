@@ -50,7 +50,7 @@ def parse_supported(text: str) -> Node:
             case Aggregate() if node.operator not in functions.AGGREGATIONS:
                 raise Unsupported(f"aggregation '{node.operator}'", functions.AGGREGATIONS)
             case Aggregate("topk") if not _is_count(node.parameter):
-                raise Unsupported("topk without a number below 2^63")
+                raise Unsupported("topk with a parameter that is no number below 2^63")
             case Binary() if node.operator not in binary.OPERATORS:
                 raise Unsupported(f"operator '{node.operator}'", binary.OPERATORS)
     return tree

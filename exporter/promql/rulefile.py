@@ -83,7 +83,7 @@ class _Group(msgspec.Struct, forbid_unknown_fields=True):
     """`limit` and `query_offset` have no effect here."""
 
     name: str
-    interval: str = "0"
+    interval: str | None = None
     query_offset: str | None = None
     limit: int = 0
     labels: dict[str, str] | None = None
@@ -121,7 +121,7 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
                 except (Unsupported, ValueError) as error:
                     mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
             try:
-                groups.append(Group(group.name, _milliseconds(group.interval), tuple(rules)))
+                groups.append(Group(group.name, _milliseconds(group.interval or "0"), tuple(rules)))
             except ValueError as error:
                 mistakes.append(f"{place}, interval: {error}")
     if mistakes:
@@ -160,7 +160,7 @@ def _rule(place: str, entry: _Entry, group_labels: dict[str, str]) -> Rule:
 
 def _milliseconds(duration: str) -> int:
     """A duration in milliseconds. Raises `ValueError` if it is invalid."""
-    # The parser refuses a duration of 0, as in a range.
+    # promql-parser refuses 0, which a range cannot have.
     if re.fullmatch(r"0(ms|[smhdwy])?", duration):
         return 0
     return milliseconds(promql_parser.parse_duration(duration))

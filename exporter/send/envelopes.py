@@ -75,11 +75,12 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
 def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Record:
     """An event in an array; if it has no system, with the system of the object around it."""
     record = as_record(item)
-    if isinstance(record, dict):
-        own = names.keys(record).get("system")
-        if own is None or record[own] in (None, ""):
-            return {name: value for name, value in record.items() if name != own} | system
-    return record
+    if isinstance(record, Rejected) or not system:
+        return record
+    own = names.keys(record).get("system")
+    if own is not None and record[own] not in (None, ""):
+        return record
+    return system | {name: value for name, value in record.items() if name != own}
 
 
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
@@ -87,7 +88,9 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     try:
         table = {key.lower(): value for key, value in tables[0].items()}
         columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
-        rows = iter(table["rows"])
+        rows = table["rows"]
+        if not isinstance(rows, list):
+            raise TypeError
         keys = names.header(columns)
     except Rejected as error:
         yield error

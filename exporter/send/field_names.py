@@ -173,7 +173,7 @@ def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
     if near:
         text += f"; `{near[0]}` is near: {_option(field, near[0])}"
     else:
-        text += f"; its columns are {', '.join(names)[:500]}"
+        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
         text += f": {_option(field, 'COLUMN')}" if field else ""
     if field == "system":
         text += ", or --format ndjson if each line is a JSON object"

@@ -31,8 +31,8 @@ class FollowedFile(Source):
     """Reads a file's lines as they are written; ends only at a table header that cannot be used.
 
     `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
-    Raises `ConfigError` when the file or its checkpoint cannot be read. This and `read` raise `Undelivered`
-    when the checkpoint cannot be written.
+    The constructor raises `ConfigError` when the file or its checkpoint cannot be read. The constructor and
+    `read` raise `Undelivered` when the checkpoint cannot be written.
     """
 
     checkpoint: Checkpoint

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from exporter import names
 from exporter.errors import ConfigError
 from exporter.logs import Log
-from exporter.watched import RELOADED
+from exporter.watched import export_use
 
 RECHECK: Final = 5.0
 """Seconds between two reads of the files."""
@@ -38,9 +38,8 @@ class Certificate:
 
     def __init__(self, name: str, cert: Path, key: Path) -> None:
         self.name = name
-        self.chain = cert
         self.mistake = ""
-        self._files = {f"{name}_tls_cert": cert, f"{name}_tls_key": key}
+        self.files = {f"{name}_tls_cert": cert, f"{name}_tls_key": key}
         self.context = _new_context()
         self._served: list[bytes] = []
         self._serve(self._read())
@@ -71,7 +70,7 @@ class Certificate:
     def _read(self) -> list[bytes]:
         """The files' content. It is compared, because a copy may keep the time of change."""
         content = []
-        for setting, path in self._files.items():
+        for setting, path in self.files.items():
             try:
                 content.append(path.read_bytes())
             except OSError as error:
@@ -87,7 +86,7 @@ class Certificate:
                 _load(self.context, cert, key)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or str(error)
-            settings = " and ".join(f"{name} = '{path}'" for name, path in self._files.items())
+            settings = " and ".join(f"{name} = '{path}'" for name, path in self.files.items())
             raise ConfigError(
                 f"{settings}: not a PEM certificate and its unencrypted key: {reason}"
             ) from None
@@ -95,7 +94,7 @@ class Certificate:
 
 
 def export_certificates(certificates: Iterable[Certificate], registry: CollectorRegistry) -> None:
-    """Register when the listeners' certificates expire, and whether their files are in use."""
+    """Export the expiry of each listener's certificate, and whether its files are in use."""
     expiry = Gauge(
         names.CERTIFICATE_EXPIRY,
         "When the certificate that a listener serves expires, Unix time.",
@@ -104,7 +103,8 @@ def export_certificates(certificates: Iterable[Certificate], registry: Collector
     )
     for certificate in certificates:
         expiry.labels(certificate.name).set_function(partial(getattr, certificate, "expires"))
-        RELOADED.labels(str(certificate.chain)).set_function(certificate.is_current)
+        for path in certificate.files.values():
+            export_use(path, certificate.is_current)
 
 
 def _new_context() -> ssl.SSLContext:

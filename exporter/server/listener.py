@@ -36,7 +36,7 @@ class AllowedHosts:
     """
 
     def __init__(self, names: Iterable[str], listens: str, open_paths: Iterable[str]) -> None:
-        allowed = [name.lower() for name in (socket.gethostname(), listens, *names)]
+        allowed = [name.lower() for name in (socket.gethostname().rstrip("."), listens, *names)]
         self._names = frozenset(allowed)
         self._suffixes = (".localhost", *(name[1:] for name in allowed if name.startswith("*.")))
         paths = "|".join(re.escape(path) + ".*" * path.endswith("/") for path in open_paths)

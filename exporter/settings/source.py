@@ -51,13 +51,15 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
         key[len(PREFIX) :].lower(): key for key in os.environ if key.upper().startswith(PREFIX)
     }
     named = os.environ[variables.pop("config")] if "config" in variables else ""
-    mistakes: list[str] = []
+    # The value of an unknown variable is not shown: it may be a token in the wrong place.
+    unknown = {name: key for name, key in variables.items() if name not in Settings.model_fields}
+    mistakes = [f"{unknown[name]}: {_no_such_setting(name)}" for name in sorted(unknown)]
     config = config or (Path(named) if named else None)
     table = _table(config, mistakes) if config is not None else {}
     given = {name: value for name, value in flags.items() if value is not None}
-    places = {name: f"{config}: {name}" for name in table}
-    places |= variables | {name: name for name in given}
-    values = table | {name: os.environ[key] for name, key in variables.items()} | given
+    set_by = {name: key for name, key in variables.items() if name not in unknown}
+    places = {name: f"{config}: {name}" for name in table} | set_by | {name: name for name in given}
+    values = table | {name: os.environ[key] for name, key in set_by.items()} | given
     wrong: set[str] = set()
     try:
         settings = Settings(**values)
@@ -79,7 +81,7 @@ def _table(path: Path, mistakes: list[str]) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         mistakes.append(f"{path}: {error.strerror}")
-    except ValueError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         mistakes.append(f"{path}: not TOML: {error}")
     for key in _PATHS & table.keys():
         value = split(table[key]) if key == "taxonomy" else table[key]
@@ -99,7 +101,6 @@ def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
     name, *index = error["loc"]
     place = places[str(name)] + "".join(f"[{number}]" for number in index)
     if error["type"] == "extra_forbidden":
-        # Without the value: it may be a token in the wrong place.
         return f"{place}: {_no_such_setting(str(name))}"
     field_unit = unit(Settings.model_fields[str(name)])
     context: dict[str, Any] = {"unit": "" if field_unit == "B" else field_unit}
@@ -111,13 +112,13 @@ def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
 
 def _assigned(place: str, value: object, instruction: str) -> str:
     """The mistake at `place`: its value, with passwords hidden, and the instruction."""
-    if isinstance(value, str):
+    if isinstance(value, str) and "://" in value:
         value = masked(value)
     return f"{place} = {value!r}: {instruction}"
 
 
 def _no_such_setting(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields)
+    near = difflib.get_close_matches(name, Settings.model_fields, n=3, cutoff=0.5)
     names = ", ".join(near or Settings.model_fields)
     return f"no such setting; {'similar' if near else 'all'}: {names}"
 

@@ -37,7 +37,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _seconds(value: object) -> float:
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     match = _DURATION.fullmatch(str(value).strip())
     if match is None:

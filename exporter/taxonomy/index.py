@@ -24,8 +24,9 @@ def index(codes: Sequence[Code]) -> Index:
     result = Index()
     for code in codes:
         for text in (*numbers(code.code), code.name, *code.aliases):
-            key = compact(text)
-            result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
+            # A text without words, such as "%", is accepted as it is written only.
+            if key := compact(text):
+                result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
     places = {code.code: place for place, code in enumerate(codes)}
     shared = shared_names(codes)
     for code in codes:
@@ -42,14 +43,13 @@ def index(codes: Sequence[Code]) -> Index:
 
 def numbers(code: str) -> tuple[str, ...]:
     """The code as written, and a padded number also without its leading zeros: `"01"`, `"1"`."""
-    if code.isdigit() and (short := code.lstrip("0") or "0") != code:
+    if code.isascii() and code.isdigit() and (short := code.lstrip("0") or "0") != code:
         return (code, short)
     return (code,)
 
 
 def shared_names(codes: Iterable[Code]) -> frozenset[str]:
     """The normalized names of more than one code. They are accepted together with a number only."""
-    # Names with a sign, such as "100% CPU", have no compact spelling.
     keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
     counts = Counter(keys[code.name] for code in codes)
     return frozenset(normalize(name) for name, key in keys.items() if counts[key] > 1)

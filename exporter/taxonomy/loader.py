@@ -28,8 +28,8 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
         document = read(path, "the system", mistakes)
         if document is None:
             continue
-        # A file without a name is reported when it is read.
-        name = document.scalar("system") or str(path)
+        written = document.scalar("system")
+        name = str(path) if written is None else written
         if "extends" in document:
             overlays.append(document)
         elif name in documents:
@@ -77,12 +77,13 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
     """
     rows: dict[str, YamlMapping] = {}
     for source in (document, *overlays):
-        if "objective" in source:
+        if source is not document and "objective" in source:
             _take(document, "objective", source, document)
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
+            written = row.scalar("code")
             # A row without a code is reported when it is read.
-            code = normalize(row.scalar("code") or str(row.line))
+            code = str(row.line) if written is None else normalize(written)
             line = row.line_of("code")
             if (other := first.setdefault(code, line)) != line:
                 row.wrong(
@@ -100,8 +101,7 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
 def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapping) -> None:
     """Copy a key, and report two overlays with different values of it."""
     line, other = source.line_of(key), target.line_of(key)
-    replaces = key in target and other.path != document.line.path
-    # Not of `aliases`, which is no scalar.
+    replaces = key in target and other.path != document.line.path and key != "aliases"
     if replaces and target.scalar(key) != source.scalar(key):
         source.wrong(
             line,

@@ -96,13 +96,11 @@ def _code(
     code = row.text("code", longest=LONGEST_NAME)
     if code:
         row.what = f"code {code!r}"
-        if not CODE.fullmatch(code):
-            row.wrong("code", f"code {code!r} can't be part of a path; {CODE_RULE}")
     if normalize(code) == UNKNOWN:
         row.wrong("code", f"code {code!r} {_RESERVED}; it can't be written or changed")
         return None
     missing = ", ".join(key for key in CODE_KEYS if key not in row)
-    if missing and row.line_of("code").path != document.line.path:
+    if code and missing and row.line_of("code").path != document.line.path:
         row.wrong(
             "code",
             f"{system} has no code {code!r}, and a new code needs {missing} too; "
@@ -111,9 +109,7 @@ def _code(
         return None
     row.expect(CODE_KEYS, optional=OPTIONAL_CODE_KEYS)
     name = row.text("name", longest=LONGEST_SPELLING)
-    if normalize(name) == UNKNOWN:
-        row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
-    return Code(
+    read_code = Code(
         system=system,
         code=code,
         name=name,
@@ -131,6 +127,11 @@ def _code(
         spike_floor=row.number("spike_floor", least=0),
         changed_by=_changed_by(row, document),
     )
+    if normalize(name) == UNKNOWN:
+        row.wrong("name", f"name {name!r} in {row.what} {_RESERVED}")
+    if code and not CODE.fullmatch(code):
+        row.wrong("code", f"code {code!r} can't be part of a path; {CODE_RULE}")
+    return read_code if code else None
 
 
 def _changed_by(row: YamlMapping, document: YamlMapping) -> str:
@@ -156,9 +157,9 @@ def _aliases(row: YamlMapping) -> tuple[str, ...]:
         spelling = normalize(alias)
         if spelling == UNKNOWN:
             row.wrong(line, f"alias {alias!r} in {row.what} {_RESERVED}")
-        elif (other := first.setdefault(spelling, line)) is line:
+        elif spelling and (other := first.setdefault(spelling, line)) is line:
             aliases.append(alias)
-        elif other.path == line.path:
+        elif spelling and other.path == line.path:
             # In two files it is no mistake: a later release may ship the alias of an overlay.
             row.wrong(
                 line,
@@ -187,13 +188,13 @@ def _line_of(row: YamlMapping, spelling: str) -> Line:
     for alias in row.texts("aliases", longest=LONGEST_SPELLING):
         if compact(alias.value) == compact(spelling):
             return alias.line
-    name = row.text("name")
+    name = row.text("name", longest=LONGEST_SPELLING)
     return row.line_of("name" if compact(name) == compact(spelling) else "code")
 
 
 def _normal(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Code | None:
-    name = document.text("normal")
-    if not rows:
+    name = document.text("normal", longest=LONGEST_NAME)
+    if not name or not rows:
         return None
     code = next((code for code in rows if code.code == name), None)
     if code is None:

@@ -58,12 +58,12 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
         "SESSION_EXPORTER_INGEST_TOKEN_FILE": str(tmp_path / "none"),
     }
     expected = [
+        "SESSION_EXPORTER_LABLES: no such setting; similar: labels, max_label_values",
         f"{config}: labels = ['region', 'region']: 'region' is listed twice; write it once",
         f"{config}: max_body = '1MB': write bytes or a size such as 1MiB",
         f"{config}: max_events = 0: write at least 1",
         "SESSION_EXPORTER_LOG_LEVEL = 'loud': write 'debug', 'info', 'warning' or 'error'",
         f"{config}: opps: no such setting; similar: ops",
-        "SESSION_EXPORTER_LABLES: no such setting; similar: labels",
         f"{config}: ledger_wait = 'aof': needs ledger: set it to the URL of Redis or Valkey",
         f"{config}: ops = '127.0.0.1:10400': ingest has the same port; choose another port",
     ]

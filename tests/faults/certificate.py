@@ -64,6 +64,10 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         port = exporter.ports["ingest"]
+
+        def loaded(file: Path) -> float:
+            return exporter.total(FILE_RELOADED, file=str(file))
+
         client = http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=context)
         opened.callback(client.close)
         # A connection without a first request is closed after receive_timeout.
@@ -75,7 +79,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
             expiry = exporter.total(CERTIFICATE_EXPIRY, listener="ingest")
             new_cert.replace(cert)
             try:
-                wait_for(lambda: not exporter.total(FILE_RELOADED, file=str(cert)), patience)
+                wait_for(lambda: not any(map(loaded, (cert, key))), patience)
             except AssertionError:
                 raise Missed(f"a failed renewal was not noticed in {patience:g} s") from None
             failures += exporter.total(CERTIFICATE_EXPIRY, listener="ingest") == expiry

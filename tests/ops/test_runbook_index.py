@@ -259,6 +259,7 @@ def test_code_that_equals_its_name_is_written_once() -> None:
         ("/codes/softdrive/99", "/codes?q=softdrive"),
         ("/codes/softdrive/99", "/codes/softdrive/unknown"),
         ("/codes/streampixl/4001", "/codes/streampixel/4001"),
+        ("/codes/foo/timeout", "/codes/softdrive/03"),
         ("/codes/nowhere/nothing", "/codes"),
         ("/alerts/SessionEndSpikes", "/alerts/SessionEndSpike"),
         ("/alerts/x", "/alerts"),

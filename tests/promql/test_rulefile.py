@@ -34,8 +34,8 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ('x{a="1" or b="2"}', "operator 'or' between label matchers is not supported"),
         (r'x{a=~"\\pL+"}', r"regular expression '\pL+' is not supported"),
         ('x{a!~"[[:alpha:]]"}', "regular expression '[[:alpha:]]' is not supported"),
-        ("topk(time(), x)", "topk without a number below 2^63 is not supported"),
-        ("topk(Inf, x)", "topk without a number below 2^63 is not supported"),
+        ("topk(time(), x)", "topk with a parameter that is no number below 2^63 is not"),
+        ("topk(Inf, x)", "topk with a parameter that is no number below 2^63 is not"),
         ("quantile_over_time(2, x[1h])", "quantile_over_time without a number from 0 to 1 is not"),
         ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
@@ -144,10 +144,11 @@ def test_values_are_the_text_of_the_file(tmp_path: Path) -> None:
     """As Prometheus reads them. `true` used to be the label value "True", and a date was refused."""
     path = tmp_path / "rules.yml"
     path.write_text(
-        "groups: [{name: 1, interval: 0s, rules: [{alert: 2, expr: 3, for: 0m, keep_firing_for: 0, "
+        "groups: [{name: 1, interval: 0s, rules: null}, {name: 2, interval: null, rules: "
+        "[{alert: 2, expr: 3, for: 0m, keep_firing_for: 0, "
         "labels: {a: true, b: yes, c: 0x10, d: 2026-01-05}, annotations: {e: 1.50}}]}]"
     )
-    ((rule,),) = (group.rules for group in load([path]))
+    _, ((rule,)) = (group.rules for group in load([path]))
     assert (rule.name, rule.wait, rule.keep) == ("2", 0, 0)
     assert rule.labels == {"a": "true", "b": "yes", "c": "0x10", "d": "2026-01-05"}
     assert rule.annotations == {"e": "1.50"}

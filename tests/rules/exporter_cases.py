@@ -205,8 +205,8 @@ ALERTS = {
         66,
         INSTANCE | {"file": "/etc/tokens"},
         "The exporter exporter:1{place} cannot load /etc/tokens",
-        "It uses the previous content of the file, and cannot start again: session-end-exporter check names "
-        "the mistake.",
+        "It uses the previous content of the file. It would not start with this file. Run "
+        "session-end-exporter check for the mistake.",
         {RELOADED: "1x60 0x3 1x137"},
     ),
 }

@@ -138,11 +138,12 @@ def test_events_without_a_system_have_that_of_the_object_around_them(
     name: str, columns: dict[str, str], read: Read
 ) -> None:
     events = [{"code": 4001}, {"code": 4005, "system": "b"}, {"code": 1, "System": None}]
+    events += [{"code": 2, "System": "b", "system": None}]
     content = json.dumps({"System": "a", "next": None, "Events": events})
     sent = read(content, name, columns=columns)
     assert sent.skipped == []
     codes = [(body["system"], body["code"]) for body in sent.bodies]
-    assert codes == [("a", "4001"), ("b", "4005"), ("a", "1")]
+    assert codes == [("a", "4001"), ("b", "4005"), ("a", "1"), ("b", "2")]
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,7 @@ def test_names_with_signs_are_not_shared(tmp_path: Path) -> None:
     other = '    name: "100% CPU"\n  - code: "4001"\n    name: C++'
     system = changed(tmp_path, other.lstrip())
     assert [system.match(name).code for name in ("100% cpu", "c++")] == ["4006", "4001"]
+    assert system.match("4006 error") is system.unknown
 
 
 def test_characters_with_long_forms_are_not_searched() -> None:

@@ -215,5 +215,5 @@ def _master(slots: _Slots, shard: int) -> Any:
 
 def _described(error: Exception) -> str:
     """The error of a server, without the traceback of a script."""
-    text = str(error).partition(" script: ")[0]
+    text = str(error).partition(" script: ")[0].rstrip(".")
     return f"{type(error).__name__}: {text[:200]}"

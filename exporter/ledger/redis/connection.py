@@ -94,7 +94,8 @@ class ServerConnection:
         except TimeoutError:
             problem = f"does not answer within {self._settings.timeout:g} s"
         except (ConfigError, RedisError, OSError) as error:
-            problem = f"fails: {type(error).__name__}: {str(error.__cause__ or error)[:160]}"
+            text = str(error.__cause__ or error).rstrip(".")
+            problem = f"fails: {type(error).__name__}: {text[:160]}"
         except BaseException:
             # The next commands would take the replies of these commands for their own.
             await self.close()
