@@ -117,9 +117,15 @@ def queue_grows() -> list[Case]:
     # A spike pages already.
     near.append(Case({queued(): "0x59 30x60", CAPACITY_SPIKE: "1x120"}))
     near.append(Case({queued(): "0x59 2x60", queued("p2"): "0x59 2x60"}))
+    # Live stats are off.
+    near.append(Case({CAPACITY_SPIKE: "_x60"}))
     for silent in near:
         silent.never_fires(QUEUE)
-    return [case, *near]
+    # Replicas count once, projects are added.
+    both = [queued(project, instance) for project in ("p1", "p2") for instance in ("a:1", "b:1")]
+    replicas = Case(dict.fromkeys(both, "0x29 8x20"))
+    replicas.fires_with(40, QUEUE, QUEUE_LABELS, queue_texts(16))
+    return [case, replicas, *near]
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
