@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,7 +17,7 @@ from exporter.simulate.history import DAY
 from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
 from tests.backtest.histories import event, run, write
-from tests.commands.running import call, environment
+from tests.commands.running import call
 from tests.taxonomy.mistakes import VALID
 
 
@@ -290,12 +289,3 @@ def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.Monk
         "error: backtest needs the package promql-parser: "
         "pip install 'session-end-exporter[backtest]'\n"
     )
-
-
-def test_other_commands_do_not_import_the_packages_of_simulate_and_backtest() -> None:
-    """Fails when `--help` or `codes` imports numpy, or when `serve` imports an optional package."""
-    code = (
-        "import sys, exporter.cli; assert 'numpy' not in sys.modules\n"
-        "import exporter.serve; assert 'promql_parser' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment())

@@ -1,6 +1,5 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
-import json
 import re
 import subprocess
 from collections.abc import Hashable, Sequence
@@ -13,13 +12,12 @@ import yaml
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME
-from tests.rules.series import series
+from tests.rules.series import parsed, series
 
 Values = dict[Hashable, float]
 Series = dict[int, Values]
 """Values by instant in seconds, and by labels."""
-_PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
-_SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
+_SAMPLE = re.compile(r'(\{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}) ([-+\w.]+)')
 
 
 def evaluated(
@@ -56,10 +54,7 @@ def evaluated(
     )
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "got:" in line]
     return {
-        at: {
-            frozenset((key, json.loads(text)) for key, text in _PAIR.findall(inner)): float(value)
-            for inner, value in _SAMPLE.findall(line)
-        }
+        at: {frozenset(parsed(row)): float(value) for row, value in _SAMPLE.findall(line)}
         for at, line in zip(instants, lines, strict=True)
     }
 
