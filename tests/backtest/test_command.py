@@ -197,15 +197,6 @@ def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) 
     assert "2 skipped: rejected by the exporter (unknown_system)" in lines
 
 
-def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("system,code,occurred_at,\x1b[2J\nstreampixel,,2026-01-05T00:00:00Z,\n")
-    done = run([path])
-    assert done.code == 0
-    assert "no such field: <U+001B>[2J" in done.errors
-    assert "\x1b" not in done.errors + done.text
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

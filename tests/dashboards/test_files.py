@@ -78,9 +78,6 @@ def test_lint_exclusions_have_reasons() -> None:
     assert all(rule["reason"].endswith(".") for rule in lint["exclusions"].values())
 
 
-# --- provisioning ----------------------------------------------------------------------------------
-
-
 def provisioned(name: str) -> Any:
     document = yaml.safe_load((ROOT / "deploy/grafana/provisioning" / name).read_text())
     assert document["apiVersion"] == 1

@@ -113,9 +113,6 @@ def test_lines_follow_the_ledger_from_scrape_to_scrape(accept: str | None) -> No
             assert body == render(registry_of(ledger, "region"), accept)[0]
 
 
-# --- zero-initialized series ---------------------------------------------------------------------
-
-
 def test_every_code_is_zero_initialized_in_every_counter_with_empty_labels() -> None:
     series = [
         (series.family, series.system, series.code) for series in zero_series(two_systems(), ())

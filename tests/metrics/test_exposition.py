@@ -90,9 +90,6 @@ def openmetrics(total: Total) -> str:
     return render(registry_of(StillLedger([total])), PROMETHEUS_2_42)[0].decode()
 
 
-# --- any text ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("accept", "parse"), [(None, parse_text), (PROMETHEUS_3, parse_openmetrics)]
 )
@@ -123,9 +120,6 @@ def test_totals_are_parsed_as_they_are(
 def test_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
     body = render(registry_of(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
     assert 'region="?"' in body
-
-
-# --- promtool ---------------------------------------------------------------------------------------
 
 
 def full_registry() -> CollectorRegistry:
@@ -162,9 +156,6 @@ def test_every_named_metric_is_exported() -> None:
     assert metrics - {names.SESSION_ID} <= set(re.findall(r"^# TYPE (\S+)", body, re.M))
 
 
-# --- zeros, created, exemplars -------------------------------------------------------------------
-
-
 def test_large_counter_is_written_exactly() -> None:
     body, _ = render(registry_of(StillLedger([total(2**53 + 1)])), None)
     assert b" 9007199254740993\n" in body
@@ -192,9 +183,6 @@ def test_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -
     body = openmetrics(total(session=session))
     assert (" # {" in body) is exported
     assert samples(body, parse_openmetrics)
-
-
-# --- negotiation ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,6 @@ def test_defect_is_a_problem_without_details() -> None:
     assert "secret text" not in answer.text
 
 
-# --- /metrics ------------------------------------------------------------------------------------
-
-
 def test_metrics_are_text_unless_openmetrics_is_accepted() -> None:
     ops = Ops()
     assert ops.get("/metrics").headers["content-type"] == TEXT
@@ -170,9 +167,6 @@ def test_modules_are_imported_when_they_are_needed() -> None:
     output(sys.executable, "-c", program)
 
 
-# --- health --------------------------------------------------------------------------------------
-
-
 def test_metrics_and_health_are_served_while_the_ledger_refuses_events() -> None:
     ops = Ops(StillLedger(state=Status(problem="disk full")))
     assert ops.get("/metrics").status_code == 200
@@ -197,28 +191,6 @@ def test_ready_names_the_problem_with_503() -> None:
         assert answer.json()["title"] == "The exporter is not ready"
     ops.ledger.state = Status(damaged_at=1.0)
     assert ops.get(names.READY_PATH).status_code == 200, "a damage before the last restart"
-
-
-# --- unknown codes -------------------------------------------------------------------------------
-
-
-def test_unknown_codes_are_listed_last_seen_first() -> None:
-    ops = Ops()
-    ops.unknown_codes.record("alpha", "05", 1_790_000_000.0)
-    ops.unknown_codes.record("beta", "<b>", 1_790_000_060.0)
-    ops.unknown_codes.record("alpha", "05", 1_790_000_001.0)
-    beta, alpha = ops.get(names.UNKNOWN_CODES_PATH).json()
-    assert (beta["system"], beta["code"], beta["count"]) == ("beta", "<b>", 1)
-    assert alpha == {
-        "system": "alpha",
-        "code": "05",
-        "count": 2,
-        "first_seen": "2026-09-21T14:13:20Z",
-        "last_seen": "2026-09-21T14:13:21Z",
-    }
-
-
-# --- telemetry -----------------------------------------------------------------------------------
 
 
 def test_fastapi_sends_no_telemetry(

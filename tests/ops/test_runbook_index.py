@@ -29,9 +29,6 @@ def ops() -> Ops:
     return Ops(taxonomy=SHIPPED)
 
 
-# --- the table of codes ---------------------------------------------------------------------------
-
-
 def visible(html: str) -> list[str]:
     """The paths of the rows that are not hidden."""
     return [
@@ -79,9 +76,6 @@ def test_query_is_escaped_and_cut(ops: Ops) -> None:
     assert "<script>alert" not in html
     assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in html
     assert "a" * 129 not in ops.get(f"/codes?q={'a' * 8000}").text
-
-
-# --- the page of a code and of an alert ---------------------------------------------------------
 
 
 def flat(text: str) -> str:
@@ -242,9 +236,6 @@ def test_code_that_equals_its_name_is_written_once() -> None:
     own = replace(system, codes=(*system.codes, code), spellings={"broken": code})
     html = Ops(taxonomy=Taxonomy({"softdrive": own})).get("/codes/softdrive/Broken").text
     assert "<h1>Softdrive Broken</h1>" in html
-
-
-# --- names that do not exist ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,6 @@ def test_content_policy_blocks_other_scripts_and_requests(visit: Visit) -> None:
     visit.faults.clear()
 
 
-# --- runbooks -------------------------------------------------------------------------------------
-
-
 def test_longest_code_pages_are_short_on_a_phone(
     exporter: ExporterProcess, browser: Browser, base: str
 ) -> None:
@@ -131,9 +128,6 @@ def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> 
     button.click()
     expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
-
-
-# --- search ---------------------------------------------------------------------------------------
 
 
 def search(visit: Visit, text: str) -> Page:

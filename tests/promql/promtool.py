@@ -1,7 +1,6 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import re
-import subprocess
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME
+from tests.programs import finished
 from tests.rules.series import parsed, series
 
 Values = dict[Hashable, float]
@@ -49,9 +49,7 @@ def evaluated(
     }
     path = folder / "case.yml"
     path.write_text(yaml.dump(document, Dumper=yaml.CSafeDumper, width=1_000_000))
-    done = subprocess.run(
-        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+    done = finished("promtool", "test", "rules", path)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "got:" in line]
     return {
         at: {frozenset(parsed(row)): float(value) for row, value in _SAMPLE.findall(line)}

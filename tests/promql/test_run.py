@@ -145,6 +145,11 @@ def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
     assert failure.reason.endswith("with the same labelset after applying alert labels")
 
 
+def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
+    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
+    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
+
+
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
     """An earlier group cannot read a later group's result of the same instant, only an older result."""
     path = tmp_path / "rules.yml"

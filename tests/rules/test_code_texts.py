@@ -122,8 +122,6 @@ def test_code_with_severity_none_counts_for_others_and_has_no_alert(tmp_path: Pa
     OVERRUN_RULES.check(tmp_path, case)
 
 
-# --- two releases with different texts ---------------------------------------------------------------
-
 NEWER = replace(
     NO_WORKERS, name="No Worker", severity=CODES["streampixel", "4000"].severity, fix="New fix."
 )

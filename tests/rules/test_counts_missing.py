@@ -118,9 +118,6 @@ def test_missing_counts_are_silent_while_all_counts_are_shown(tmp_path: Path) ->
     RULES.check(tmp_path, *cases)
 
 
-# --- change of the ledger, as docs/operate.md says ------------------------------------------------------
-
-
 def changed(instance: str, stop: int = 0) -> Case:
     """9 ends a minute into a file by exporter:1, then into the shared ledger by `instance`."""
     begin = KNOWN + stop

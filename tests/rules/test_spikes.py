@@ -32,8 +32,6 @@ def without_caps() -> str:
     return rules
 
 
-# --- thresholds --------------------------------------------------------------------------------------
-
 OUTAGES = {
     # 3 + 3 * 0.5 + 4 * sqrt(0.5) + 0.015 * 500 = 14.83
     "5m": (5, 100, 14.7, 15.0),
@@ -61,9 +59,6 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
     paging.fires_between(-1, begin - 0.5, SPIKE, False)
     paging.fires(begin, SPIKE)
     SPIKE_RULES.check(tmp_path, silent, paging)
-
-
-# --- bursts ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,9 +128,6 @@ def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: 
     case = outage(200, *parts, normal=normal)
     case.never_fires(SPIKE)
     SPIKE_RULES.check(tmp_path, case)
-
-
-# --- after an outage ---------------------------------------------------------------------------------
 
 
 def test_page_ends_minutes_after_its_outage(tmp_path: Path) -> None:

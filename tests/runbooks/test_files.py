@@ -129,9 +129,6 @@ def test_two_users_are_included_in_the_account() -> None:
                 assert re.search(r"account\s+includes", sentence), sentence
 
 
-# --- the queries --------------------------------------------------------------------------------
-
-
 def queries(*runbooks: Rendered) -> list[str]:
     text = "".join(runbook.first + runbook.rest for runbook in runbooks)
     codes = re.findall(r'<code id="[\w-]+">(.*?)</code>', text, re.DOTALL)
@@ -173,9 +170,6 @@ def test_queries_select_their_system() -> None:
     assert [query for query in QUERIES if "{system}" in query or "{code}" in query] == []
     for (system, _), queries_of_code in OF_CODES.items():
         assert {*re.findall(r'system="([^"]*)"', " ".join(queries_of_code))} == {system}
-
-
-# --- an operator's files -------------------------------------------------------------------------
 
 
 @pytest.fixture
