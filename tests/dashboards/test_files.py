@@ -18,7 +18,7 @@ from tests.dashboards.shipped import DASHBOARDS, FOLDER, UIDS, panels, variables
 from tests.e2e.exporter_process import ROOT
 
 BEYOND_THE_SDK = {
-    *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires"),
+    *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires")
 }
 """Keys of annotations that Grafana's Prometheus data source reads, and those of an import."""
 

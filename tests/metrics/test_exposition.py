@@ -14,13 +14,7 @@ from prometheus_client.samples import Sample
 from exporter import names
 from exporter.ledger.contract import OF_SESSIONS, Exemplar, Family, Series, Total
 from exporter.metrics.collector import zero_series
-from exporter.metrics.exposition import (
-    OPENMETRICS,
-    TEXT,
-    render,
-    takes_gzip,
-    wants_openmetrics,
-)
+from exporter.metrics.exposition import OPENMETRICS, TEXT, render, takes_gzip, wants_openmetrics
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates

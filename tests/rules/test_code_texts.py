@@ -8,13 +8,7 @@ from pathlib import Path
 from exporter import names
 from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import Code, Owner
-from tests.rules.code_cases import (
-    NO_WORKERS,
-    OVERRUN_RULES,
-    SPIKE,
-    SUCCESS,
-    all_fire,
-)
+from tests.rules.code_cases import NO_WORKERS, OVERRUN_RULES, SPIKE, SUCCESS, all_fire
 from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
 from tests.rules.series import (
     CODES,

@@ -62,8 +62,7 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
 
 
 @pytest.mark.parametrize(
-    ("ends", "minutes", "spike"),
-    [(20, 0.5, False), (60, 1.5, False), (20, 5, True), (60, 5, True)],
+    ("ends", "minutes", "spike"), [(20, 0.5, False), (60, 1.5, False), (20, 5, True), (60, 5, True)]
 )
 def test_burst_of_90_seconds_is_no_spike(
     tmp_path: Path, ends: int, minutes: float, spike: bool
