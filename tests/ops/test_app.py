@@ -46,8 +46,9 @@ def test_every_path_answers_get_and_head_only() -> None:
         assert {"GET", "HEAD"} <= set(delete.headers["allow"].split(", "))
 
 
-def test_unknown_path_is_a_problem() -> None:
-    answer = Ops().get("/metrics/")
+@pytest.mark.parametrize("path", ["/metrics/", "/codes/alpha/1001/more"])
+def test_unknown_path_is_a_problem(path: str) -> None:
+    answer = Ops().get(path)
     assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
     assert answer.json()["detail"] == "the pages of this listener are listed at /"
     assert "www-authenticate" not in answer.headers

@@ -269,7 +269,3 @@ def test_unknown_name_is_escaped_and_may_be_long(ops: Ops, path: str, name: str)
     assert answer.status_code == 404
     assert "<script>alert" not in answer.text
     assert len(set(Page(answer.text).refs)) < 20
-
-
-def test_path_below_a_code_is_not_found(ops: Ops) -> None:
-    assert ops.get("/codes/softdrive/08/more").status_code == 404
