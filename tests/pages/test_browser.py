@@ -208,7 +208,6 @@ def test_search_works_without_a_script(browser: Browser, base: str) -> None:
 
 
 def test_phone_shows_system_and_counts(browser: Browser, base: str) -> None:
-    """System and counts are visible without horizontal scrolling."""
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         row = visit.open("/codes?q=4001").locator("#codes tbody tr:visible")
         for cell in (row.get_by_text("Streampixel"), row.locator(".number").first):

@@ -29,7 +29,6 @@ def series(metric: str, labels: Mapping[str, str]) -> str:
 
 
 def scraped(metric: str, instance: str = "exporter:1", **labels: str) -> str:
-    """A series of an exporter."""
     return series(metric, {**labels, "instance": instance, "job": "session-end-exporter"})
 
 

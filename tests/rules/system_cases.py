@@ -52,7 +52,6 @@ def queue_texts(users: int) -> dict[str, str]:
 
 
 def by_minute(system: str, successes: list[float], failures: list[float]) -> Case:
-    """Successes and failures in each minute."""
     normal, unknown = TAXONOMY.systems[system].normal, CODES[system, "unknown"]
     return Case({ends(normal): counter(successes), ends(unknown): counter(failures)})
 
@@ -95,7 +94,6 @@ def burns(system: str) -> list[Case]:
 
 
 def queued(project: str = "p1", instance: str = "exporter:1") -> str:
-    """The exporter's gauge of waiting users."""
     return scraped(names.QUEUED_USERS, instance, system="streampixel", project=project)
 
 
