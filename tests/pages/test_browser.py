@@ -102,7 +102,7 @@ def test_shared_diagnosis_opens_without_a_script(browser: Browser, base: str) ->
 
 
 def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
-    visit.grant("clipboard-read", "clipboard-write")
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visit.open("/codes/streampixel/4001")
     button = page.get_by_role("button", name="Copy query 2", exact=True)
     button.focus()
@@ -117,7 +117,7 @@ def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
 
 def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> None:
     """Browsers offer the clipboard API only to pages over https or on localhost."""
-    visit.grant("clipboard-read")
+    visit.page.context.grant_permissions(["clipboard-read"])
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
     button = page.get_by_role("button", name="Copy query 3", exact=True)

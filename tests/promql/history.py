@@ -77,8 +77,6 @@ def write_blocks(series: list[Samples], data: Path) -> None:
         for row, pairs in enumerate(samples.labels):
             named = dict(pairs)
             metric = named.pop(METRIC_NAME)
-            if row == 0:
-                lines.append(f"# TYPE {metric} unknown")
             inner = ",".join(f'{name}="{value}"' for name, value in named.items())
             for place in np.flatnonzero(samples.present[row]).tolist():
                 value = samples.values[row, place]
