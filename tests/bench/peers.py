@@ -96,12 +96,11 @@ def decoding(_setup: Setup) -> Iterator[Measure]:
 def write_otlp_body(folder: Path) -> None:
     """Write the request that otlp.lua sends and `parsing` reads: 1,000 records, as an SDK writes them."""
     now = time.time_ns()
-    times = {"time": now, "observed_time_unix_nano": now}
     records = []
     for number in range(1000):
-        attributes = {"session.id": f"s-{number}", "log.record.uid": f"{_MARK}-{number}"}
-        attributes |= {"code": (4001, 1000, 1006, 4006)[number % 4]}
-        records.append(record(attributes, body=AnyValue(), **times))
+        ids = {"session.id": f"s-{number}", "log.record.uid": f"{_MARK}-{number}"}
+        end = {**ids, "code": (4001, 1000, 1006, 4006)[number % 4]}
+        records.append(record(end, time=now, body=AnyValue(), observed_time_unix_nano=now))
     file = folder / "otlp.bin"
     file.write_bytes(
         request(*records, resource={"service.name": "streampixel"}).SerializeToString()

@@ -2,7 +2,7 @@
 
 from exporter import names
 from tests.rules.rule_test import Case, RuleSet
-from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped, series
+from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped
 
 STOPPED = "SessionEndsStopped"
 BURN = "SessionEndBudgetBurn"
@@ -15,15 +15,9 @@ QUEUE_LABELS = {
     "owner": "capacity",
     "system": "streampixel",
 }
-CAPACITY_SPIKE = series(
-    "ALERTS",
-    {
-        "alertname": "SessionEndSpike",
-        "alertstate": "firing",
-        "owner": "capacity",
-        "system": "streampixel",
-        "code": "4001",
-    },
+CAPACITY_SPIKE = (
+    'ALERTS{alertname="SessionEndSpike", alertstate="firing", owner="capacity", '
+    'system="streampixel", code="4001"}'
 )
 
 
