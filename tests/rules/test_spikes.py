@@ -13,7 +13,6 @@ from tests.rules.rule_test import Case, firing, without
 
 QUIET = 60
 COUNT = names.RULE_COUNT
-WINDOWS = ["5m", "15m", "1h"]
 HOLD = 'ALERTS{alertname="SessionEndSpike", alertstate="firing"}'
 """The rule's own state, which it reads."""
 SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
@@ -47,7 +46,7 @@ A count above one threshold is below the other two.
 """
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", OUTAGES)
 def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, window: str) -> None:
     minutes, ends_per_minute, below, above = OUTAGES[window]
     silent, paging = (
@@ -95,7 +94,7 @@ REMAINDERS = {
 """The window's minutes, and ends beside the burst: too few, and enough for this window only."""
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", REMAINDERS)
 def test_spike_needs_enough_ends_besides_a_burst(tmp_path: Path, window: str) -> None:
     minutes, few, enough = REMAINDERS[window]
     # A burst of 90 exceeds the caps of the sub-windows.
@@ -120,7 +119,7 @@ BURSTS = {
 """Normal ends per minute, and parts with their ends per minute. Burst exclusion alone would not suffice."""
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", BURSTS)
 def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: str) -> None:
     """Fails without the caps of the window."""
     normal, *parts = BURSTS[window]
