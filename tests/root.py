@@ -42,7 +42,6 @@ def as_root(
 
 
 def output_as_root(*command: str | Path) -> str:
-    """The output of a command that must succeed."""
     done = as_root(*command)
     assert done.returncode == 0, done.stderr
     return done.stdout

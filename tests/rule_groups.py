@@ -41,10 +41,8 @@ def _rules(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def recording() -> dict[str, str]:
-    """Expression of each record."""
     return {record: rule["expr"] for record, rule in _rules("record").items()}
 
 
 def alerts() -> dict[str, dict[str, Any]]:
-    """Each alert by its name."""
     return _rules("alert")

@@ -1,17 +1,20 @@
-"""Queries and output of `session-end-exporter codes`."""
+"""Queries, output and exit codes of `session-end-exporter codes`, and the configured systems."""
 
 import dataclasses
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from exporter.lookup.facts import OUTCOMES, OWNERS, SEVERITIES, as_json, facts
+from exporter.lookup.facts import as_json, facts
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Outcome, Owner, Severity, Taxonomy
+from exporter.taxonomy.model import Severity, Taxonomy
+from tests.commands.running import call, write
+from tests.taxonomy.mistakes import VALID
 
 TAXONOMY = load()
 CODES = [code for system in TAXONOMY.systems.values() for code in system.codes]
@@ -87,13 +90,10 @@ def test_misspelled_query_gets_a_suggestion_that_matches(query: str, suggestion:
     assert printed(query)[1].endswith(f"Did you mean:\n  codes {suggestion}")
 
 
-def test_short_number_is_not_similar_to_a_longer_one() -> None:
+def test_word_or_number_that_is_little_like_the_query_is_no_suggestion() -> None:
     assert near(TAXONOMY, ["05"]) == []
     assert near(TAXONOMY, ["error code 4008"]) == near(TAXONOMY, ["4008"])
     assert near(TAXONOMY, ["4008"]) == ["4007", "4006", "4005", "4004"]
-
-
-def test_word_is_not_corrected_to_a_word_that_is_little_like_it() -> None:
     assert near(TAXONOMY, ["nosuch"]) == []
 
 
@@ -184,12 +184,6 @@ def test_facts_have_the_spellings_that_mean_only_this_code() -> None:
     assert padded["Phase"] == "stream (4 of 5)"
 
 
-def test_every_owner_outcome_and_severity_has_a_text() -> None:
-    assert set(OWNERS) == set(Owner)
-    assert set(OUTCOMES) == set(Outcome)
-    assert set(SEVERITIES) == set(Severity)
-
-
 def test_planned_code_wakes_nobody() -> None:
     softdrive = TAXONOMY.systems["softdrive"]
     code = softdrive.match("13")
@@ -206,3 +200,36 @@ def test_json_has_every_field_and_the_runbook() -> None:
     expected = dataclasses.asdict(code) | {"aliases": list(code.aliases), "runbook": code.runbook}
     assert row == expected
     assert row["runbook"] == "/codes/streampixel/4001"
+
+
+def test_codes_exits_with_1_without_a_match() -> None:
+    assert call("codes", 4001).returncode == 0
+    every = call("codes", "--json")
+    assert (every.returncode, len(json.loads(every.stdout))) == (0, 24 + 12)
+    shown = call("codes", "nonsense")
+    hint = '"codes" lists all codes, "codes softdrive" the codes of one system.'
+    assert (shown.returncode, shown.stdout) == (1, f"No code matches 'nonsense'.\n{hint}\n")
+    shown = call("codes", "nonsense", "--json")
+    assert (shown.returncode, json.loads(shown.stdout)) == (1, [])
+
+
+def test_codes_include_configured_systems(tmp_path: Path) -> None:
+    folder = tmp_path / "codes"
+    folder.mkdir()
+    write(folder / "acme.yaml", VALID)
+    config = write(tmp_path / "s.toml", f"taxonomy = ['{folder}']\n")
+    for shown in (
+        call("codes", "acme", "--taxonomy", folder),
+        call("codes", "acme", "--config", config),
+        call("codes", "acme", SESSION_EXPORTER_CONFIG=str(config)),
+    ):
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "LinkLost" in shown.stdout
+
+
+def test_codes_works_with_a_wrong_variable() -> None:
+    shown = call("codes", 4001, SESSION_EXPORTER_OPS="nowhere")
+    assert shown.returncode == 0
+    assert "No Worker Node Available" in shown.stdout
+    assert shown.stderr.startswith("warning: SESSION_EXPORTER_OPS = 'nowhere'")
+    assert call("codes", 4001, "--config", "/none.toml").returncode == 1

@@ -111,12 +111,9 @@ def test_readme_commands_print_the_shown_output(tmp_path: Path) -> None:
     with ExporterProcess(tmp_path / "data") as exporter:
         terminal = Terminal(exporter, tmp_path)
         for example in COMMANDS:
-            assert example.output.strip(), (
-                f"the README does not show what {example.command!r} prints"
-            )
-            assert settled(terminal.run(example.command)) == settled(example.output), (
-                example.command
-            )
+            assert example.output.strip(), f"no output is shown: {example.command}"
+            printed = settled(terminal.run(example.command))
+            assert printed == settled(example.output), example.command
 
 
 def test_readme_shows_every_subcommand() -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,7 +17,7 @@ from exporter.simulate.history import DAY
 from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
 from tests.backtest.histories import event, run, write
-from tests.commands.running import call, environment
+from tests.commands.running import call
 from tests.taxonomy.mistakes import VALID
 
 
@@ -198,15 +197,6 @@ def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) 
     assert "2 skipped: rejected by the exporter (unknown_system)" in lines
 
 
-def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("system,code,occurred_at,\x1b[2J\nstreampixel,,2026-01-05T00:00:00Z,\n")
-    done = run([path])
-    assert done.code == 0
-    assert "no such field: <U+001B>[2J" in done.errors
-    assert "\x1b" not in done.errors + done.text
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -290,12 +280,3 @@ def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.Monk
         "error: backtest needs the package promql-parser: "
         "pip install 'session-end-exporter[backtest]'\n"
     )
-
-
-def test_other_commands_do_not_import_the_packages_of_simulate_and_backtest() -> None:
-    """Fails when `--help` or `codes` imports numpy, or when `serve` imports an optional package."""
-    code = (
-        "import sys, exporter.cli; assert 'numpy' not in sys.modules\n"
-        "import exporter.serve; assert 'promql_parser' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment())

@@ -53,7 +53,7 @@ def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
 def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     """For some events the column of the code has another name or contains unknown codes."""
     events = [event(at * 10.0, f"c{at % 12}", error_code="4001") for at in range(600)]
-    events += [event(at * 10.0 + 1, "[red]\u202e") for at in range(600)]
+    events += [event(at * 10.0 + 1, "[red]\u202e", **{"\x1b[2J": 1}) for at in range(600)]
     done = run([write(tmp_path / "a.ndjson", events)])
     lines = [line.rstrip() for line in done.text.splitlines()]
     assert max(map(len, lines)) <= 80
@@ -66,7 +66,7 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
         "Correct the codes, or add each to a YAML file of --taxonomy that begins",
         'with "extends: streampixel".',
     ]
-    assert "Ignored fields: error_code (near code)" in lines
+    assert "Ignored fields: error_code (near code), <U+001B>[2J" in lines
 
 
 def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Takes about ten minutes of a quiet machine. Exits with 1 when a row misses its g
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +41,6 @@ def main() -> str | None:
     chosen = parser.parse_args()
     if chosen.against and not (chosen.against / "exporter" / "serve.py").is_file():
         parser.error(f"{chosen.against} is no checkout of session-end-exporter")
-    if shutil.which("wrk") is None:
-        return "wrk is not installed, and all loads come from it. `make bench` installs it."
     with working_folder() as folder:
         write_otlp_body(folder)
         setup = Setup(folder, 1 if chosen.quick else 3, chosen.quick)

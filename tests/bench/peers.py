@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from deploy.demo.program import Program
 from exporter.ingest.event import Event
@@ -23,6 +24,7 @@ from tests.bench.turns import Measure, Sample, Unavailable
 from tests.bench.wrk import wrk
 from tests.e2e.exporter_process import ROOT, wait_for
 from tests.e2e.prometheus_process import free_port
+from tests.ingest.otlp.messages import record, request
 
 STATSD: Final = ROOT / "build" / "statsd_exporter"
 """`make bench` builds it where there is Go 1.24 or later."""
@@ -93,21 +95,16 @@ def decoding(_setup: Setup) -> Iterator[Measure]:
 
 def write_otlp_body(folder: Path) -> None:
     """Write the request that otlp.lua sends and `parsing` reads: 1,000 records, as an SDK writes them."""
-    message = ExportLogsServiceRequest()
-    logs = message.resource_logs.add()
-    logs.resource.attributes.add(key="service.name").value.string_value = "streampixel"
-    records = logs.scope_logs.add().log_records
+    now = time.time_ns()
+    records = []
     for number in range(1000):
-        now = time.time_ns()
-        record = records.add(
-            time_unix_nano=now, observed_time_unix_nano=now, event_name="session.end"
-        )
-        uid = f"{_MARK}-{number}"
-        for key, text in (("session.id", f"s-{number}"), ("log.record.uid", uid)):
-            record.attributes.add(key=key).value.string_value = text
-        record.attributes.add(key="code").value.int_value = (4001, 1000, 1006, 4006)[number % 4]
+        ids = {"session.id": f"s-{number}", "log.record.uid": f"{_MARK}-{number}"}
+        end = {**ids, "code": (4001, 1000, 1006, 4006)[number % 4]}
+        records.append(record(end, time=now, body=AnyValue(), observed_time_unix_nano=now))
     file = folder / "otlp.bin"
-    file.write_bytes(message.SerializeToString())
+    file.write_bytes(
+        request(*records, resource={"service.name": "streampixel"}).SerializeToString()
+    )
     os.environ["OTLP_BODY"] = str(file)
 
 

@@ -3,7 +3,6 @@
 Prometheus has a week of the records that the rules read.
 """
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from tests.bench.setup import Setup
 from tests.bench.turns import Measure, Sample
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
+from tests.programs import output
 
 TEXTS: Final = (
     *(names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP, names.LINKS_INFO),
@@ -106,11 +106,10 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
         *((name, series, day) for name, series in texts.items()),
     ):
-        lines.append(f"# TYPE {name} gauge")
         for labels in series:
             inner = ",".join(f'{label}="{escaped(value)}"' for label, value in sorted(labels))
             lines += [f"{name}{{{inner}}} {at // 30 - day[0] // 30} {at}" for at in times]
     text = data.with_suffix(".openmetrics")
     text.write_text("\n".join([*lines, "# EOF", ""]))
     create = ("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=24h")
-    subprocess.run([*create, str(text), str(data)], check=True, capture_output=True)
+    output(*create, text, data)

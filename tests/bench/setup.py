@@ -1,6 +1,8 @@
 """Where a benchmark runs: the checkout that it measures, and a folder for its files."""
 
+import shutil
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ def working_folder() -> Iterator[Path]:
 
     SIGTERM ends the block as Ctrl-C does, and with it all programs that it started.
     """
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed, and all loads come from it. `make bench` installs it.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     build = ROOT / "build"
     build.mkdir(exist_ok=True)

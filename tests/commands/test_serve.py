@@ -106,6 +106,15 @@ def test_listener_on_all_addresses_is_shown_as_loopback(capsys: pytest.CaptureFi
     assert "http://[::1]:10401/metrics" in shown
 
 
+@pytest.mark.usefixtures("capsys")
+def test_file_name_that_is_not_utf_8_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(ingest_token_file=Path("tokens\udcff"))
+    announce(settings, {"ingest": ("0.0.0.0", 1), "ops": ("::1", 2)})
+    fields = vars(caplog.records[0])["fields"]
+    assert "surrogates not allowed" in fields["error"]
+    assert (fields["ingest"], fields["ops"]) == ("http://127.0.0.1:1", "http://[::1]:2")
+
+
 @pytest.mark.parametrize("statement", ["streams.reserve()", ""])
 def test_file_does_not_get_the_descriptor_of_a_closed_stderr(
     statement: str, tmp_path: Path

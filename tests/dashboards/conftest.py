@@ -45,7 +45,6 @@ TARGETS = (("x", "exporter:1"), ("y", "exporter:1"), ("x", "exporter:2"))
 """Job and instance."""
 RUNBOOKS = "http://runbooks.example"
 Labels = dict[str, str]
-Row = tuple[Labels, np.ndarray]
 
 
 @contextlib.contextmanager
@@ -92,7 +91,7 @@ class States:
             (cluster, *target) for cluster, target in itertools.product("ab", TARGETS)
         )
         history = [
-            *self._scraped(1, *single),
+            self._scraped(1, *single),
             *self._with_rules(2, *single),
             *self._with_rules(3, everything, 2.5, True),
         ]
@@ -119,11 +118,11 @@ class States:
 
     def _scraped(
         self, state: int, targets: Iterable[tuple[str, str, str]], hours: float, traffic: bool
-    ) -> list[Samples]:
+    ) -> Samples:
         end = self.end(STATES[state])
         times = np.arange(end - hours * HOUR, end + 1, MINUTE)
         minutes = np.arange(len(times))
-        rows: dict[str, list[Row]] = {}
+        series, rows = [], []
         for (cluster, job, instance), ((metric, own), value) in itertools.product(
             targets, self._exported.items()
         ):
@@ -135,30 +134,21 @@ class States:
             if metric.endswith(("_total", "_bucket")):
                 rate, begin = _rise(metric, shown)
                 values = rate * traffic * np.maximum(minutes - begin % len(times), 0)
-            rows.setdefault(metric, []).append((shown, values))
-        return [_samples(times, metric, of_metric) for metric, of_metric in rows.items()]
+            present = {name: text for name, text in shown.items() if text}
+            series.append(labels(present | {METRIC_NAME: metric}))
+            rows.append(values)
+        numbers = np.array(rows, dtype=np.float64)
+        return Samples.of((times * 1000).astype(np.int64), series, numbers, np.isfinite(numbers))
 
     def _with_rules(self, state: int, targets: Any, hours: float, traffic: bool) -> list[Samples]:
         """The rules read one target of each cluster: replicas do not change their results."""
         scraped = self._scraped(state, targets, hours, traffic)
         first = self._scraped(state, [t for t in targets if t[1:] == TARGETS[0]], hours, traffic)
-        times = scraped[0].times / 1000
-        run = Run(load_rules(RULES), first, times[0], times[-1], interval=MINUTE, keep=None)
+        times = scraped.times / 1000
+        run = Run(load_rules(RULES), [first], times[0], times[-1], interval=MINUTE, keep=None)
         assert not run.failures
         every = run.query('{__name__=~"ALERTS|.+:.+"}', times)
-        rows: dict[str, list[int]] = {}
-        for row, pairs in enumerate(every.labels):
-            rows.setdefault(dict(pairs)[METRIC_NAME], []).append(row)
-        recorded = [
-            Samples.of(
-                scraped[0].times,
-                [every.labels[row] for row in of_metric],
-                every.values[of_metric],
-                every.present[of_metric],
-            )
-            for of_metric in rows.values()
-        ]
-        return [*scraped, *recorded]
+        return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
 
 
 def _rise(metric: str, shown: Labels) -> tuple[float, int]:
@@ -176,15 +166,6 @@ def _rise(metric: str, shown: Labels) -> tuple[float, int]:
         region = shown.get("region") or shown.get("value", "")
         return PER_MINUTE[code] * REGIONS.get(region, 0), begin
     return PER_MINUTE[code], begin
-
-
-def _samples(times: np.ndarray, metric: str, rows: list[Row]) -> Samples:
-    named = [
-        labels({METRIC_NAME: metric, **{name: text for name, text in own.items() if text}})
-        for own, _ in rows
-    ]
-    values = np.array([row for _, row in rows], dtype=np.float64)
-    return Samples.of((times * 1000).astype(np.int64), named, values, np.isfinite(values))
 
 
 @pytest.fixture(scope="package")

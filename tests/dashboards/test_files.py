@@ -18,7 +18,7 @@ from tests.dashboards.shipped import DASHBOARDS, FOLDER, UIDS, panels, variables
 from tests.e2e.exporter_process import ROOT
 
 BEYOND_THE_SDK = {
-    *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires"),
+    *("titleFormat", "textFormat", "tagKeys", "useValueForTime", "__inputs", "__requires")
 }
 """Keys of annotations that Grafana's Prometheus data source reads, and those of an import."""
 
@@ -76,9 +76,6 @@ def test_dashboard_can_be_imported_and_not_edited_where_it_is_provisioned(uid: s
 def test_lint_exclusions_have_reasons() -> None:
     lint = yaml.safe_load((FOLDER / ".lint").read_text())
     assert all(rule["reason"].endswith(".") for rule in lint["exclusions"].values())
-
-
-# --- provisioning ----------------------------------------------------------------------------------
 
 
 def provisioned(name: str) -> Any:

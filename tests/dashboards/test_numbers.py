@@ -104,8 +104,4 @@ def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path
     shown = {row: began for _, row, began in alerts.values()}
     alert_list = query("Alert list", uid="session-ends")
     columns = f"sum by (severity, system, code, title, runbook) ({alert_list})"
-    check(
-        tmp_path,
-        (series, columns, shown),
-        (series, query("Alerts firing"), {"{}": 2}),
-    )
+    check(tmp_path, (series, columns, shown), (series, query("Alerts firing"), {"{}": 2}))

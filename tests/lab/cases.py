@@ -132,11 +132,7 @@ CASES: Final = {
     "step": _case(16, [("step", 8 * 24 + 10)]),
     "day one": Case(_day_one, (100, 1_000)),
     "first minutes": Case(_first_minutes, (100, 1_000, 10_000)),
-    "later": _case(
-        26,
-        [(_SIZES[i % 2], 24 * 5 + 51 * i) for i in range(10)],
-        (100, 1_000, 10_000),
-    ),
+    "later": _case(26, [(_SIZES[i % 2], 24 * 5 + 51 * i) for i in range(10)], (100, 1_000, 10_000)),
     "crash loop": _case(12, _on("1 in 14", 4, 6, 8, 10), (100, 1_000, 10_000)),
     **{
         f"region {part:.0%}": _case(14, _on(f"region {part:.0%}", 4, 6, 8, 10, 12))

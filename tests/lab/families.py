@@ -101,8 +101,7 @@ class Plain:
         for column in self.failing:
             yield from self.alarms(flags[:, column], self.counters.codes[column])
 
-    def no_success(self) -> Iterator[Alarm]:
-        """No success in 15 minutes."""
+    def no_success_in_15_minutes(self) -> Iterator[Alarm]:
         yield from self.alarms(self.increase(900)[:, self.success].sum(axis=1) == 0, signal=STOPPED)
 
 
@@ -111,7 +110,7 @@ def static(plain: Plain) -> Iterator[Alarm]:
     count = plain.increase(300)
     expected = count[: plain.learned].mean(axis=0)
     yield from plain.per_code(count > 3 + 3 * expected)
-    yield from plain.no_success()
+    yield from plain.no_success_in_15_minutes()
 
 
 def ratio(plain: Plain) -> Iterator[Alarm]:
@@ -119,7 +118,7 @@ def ratio(plain: Plain) -> Iterator[Alarm]:
     count = plain.increase(300)
     ends = count.sum(axis=1, keepdims=True)
     yield from plain.per_code((count > 0.1 * ends) & (count > 2.5))
-    yield from plain.no_success()
+    yield from plain.no_success_in_15_minutes()
 
 
 def burn_rate(plain: Plain) -> Iterator[Alarm]:

@@ -41,12 +41,10 @@ def by_region(history: History) -> dict[tuple[str, str], Counts]:
 
 
 def place_of(incident: Incident) -> str:
-    """The place that a description should name."""
     return "region ap" if incident.name.startswith(REGION) else ""
 
 
 def place_metrics(groups: Iterable[Group]) -> frozenset[str]:
-    """The metrics that descriptions of alerts query."""
     queries = (query for group in groups for rule in group.rules for query in _queries(rule, {}))
     trees = map(parse_supported, queries)
     return frozenset(

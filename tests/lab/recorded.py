@@ -5,7 +5,7 @@ figures after a change that is better in total and worse here.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -39,16 +39,11 @@ Figures = Mapping[str, Mapping[str, float]]
 """By volume or case, and name."""
 
 
-def short(
-    rules: Path | None = None,
-    volumes: Sequence[float] = VOLUMES,
-    names: Sequence[str] = NAMES,
-) -> Figures:
+def short(rules: Path | None = None) -> Figures:
     """Both systems' standard four weeks, and the cases at 1,000 ends/h, with one unseen seed."""
-    # Without volumes, a case has its own.
-    standard = cases((STANDARD_CASE,), (1,), rules=rules, volumes=volumes) if volumes else {}
+    standard = cases((STANDARD_CASE,), (1,), rules=rules, volumes=VOLUMES)
     # No figure depends on the places that alerts name.
-    others = cases(names, (1,), rules=rules, volumes=(1_000,), places=False)
+    others = cases(NAMES, (1,), rules=rules, volumes=(1_000,), places=False)
     return {
         **{f"{volume} ends/h": _figures(score) for (*_, volume), score in standard.items()},
         **{name: _figures(score) for (name, *_), score in others.items()},

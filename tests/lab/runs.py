@@ -28,13 +28,13 @@ UNSEEN: Final = tuple(range(1, 9))
 """Reported seeds, on which no threshold was chosen."""
 
 
-def trial(history: History, step: int = STEP, users: bool = False, regions: bool = False) -> Trial:
-    """The counters at the last scrape of every `step` seconds; absent if that scrape failed.
+def trial(history: History, users: bool = False, regions: bool = False) -> Trial:
+    """The counters at the last scrape of every `STEP` s; absent if that scrape failed.
 
     `users` and `regions`: whether senders give users, and the label `region`.
     """
     system = _taxonomy().systems[history.system]
-    bins = round(step / history.step)
+    bins = round(STEP / history.step)
     rows = len(history.ends) // bins + 1
 
     def totals(ends: Counts) -> Counts:
@@ -47,7 +47,7 @@ def trial(history: History, step: int = STEP, users: bool = False, regions: bool
     counters = Counters(
         history.system,
         history.start,
-        step,
+        STEP,
         history.codes,
         totals(history.ends),
         present,

@@ -142,11 +142,7 @@ def per_month(count: int, days: float) -> float:
 
 
 def _detection(
-    incident: Incident,
-    best: float,
-    alarms: Sequence[Alarm],
-    sent: Sequence[float],
-    places: bool,
+    incident: Incident, best: float, alarms: Sequence[Alarm], sent: Sequence[float], places: bool
 ) -> Detection:
     during = [
         alarm

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.lab.families import SPIKE, ours
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
 from tests.lab.runs import cases, trial
+from tests.programs import finished
 from tests.rule_groups import groups, keep_alerts
 
 
@@ -65,12 +65,9 @@ def test_spikes_name_the_failing_region() -> None:
     ids=["plot", "case"],
 )
 def test_flags_without_a_needed_case_are_an_error(flags: tuple[str, ...], message: str) -> None:
-    command = [sys.executable, "-m", "tests.lab", "--seeds", "1", "--volume", "100", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (
-        2,
-        f"python -m tests.lab: error: {message}",
-    )
+    done = finished(sys.executable, "-m", "tests.lab", "--seeds", "1", "--volume", "100", *flags)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"python -m tests.lab: error: {message}"
 
 
 def test_recorded_counts_have_their_labeled_incidents(tmp_path: Path) -> None:

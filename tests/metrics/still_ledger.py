@@ -12,15 +12,7 @@ from exporter.ledger.contract import (
     Total,
     Totals,
 )
-from exporter.taxonomy.model import (
-    Code,
-    Outcome,
-    Owner,
-    Severity,
-    System,
-    Taxonomy,
-    unknown_code,
-)
+from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy, unknown_code
 
 CREATED = 1_790_000_000.25
 

@@ -60,11 +60,8 @@ def test_ends_are_added_up_by_each_label_alone() -> None:
         f'{name}{{system="alpha",code="1001",{tail}"region",value="a\\"b\\\\c\\n",ledger="k3f9"}} 1',
         f'{name}{{system="alpha",code="1001",{tail}"region",value="eu",ledger="k3f9"}} 6',
     ]
-
-
-def test_no_series_by_label_without_configured_labels() -> None:
     body, _ = render(registry_of(StillLedger([total()])), None)
-    assert names.SESSION_ENDS_BY_LABEL not in body.decode()
+    assert name not in body.decode(), "without configured labels"
 
 
 def test_repeats_are_added_up_by_code_and_shown_with_their_ends() -> None:
@@ -116,10 +113,7 @@ def test_lines_follow_the_ledger_from_scrape_to_scrape(accept: str | None) -> No
             assert body == render(registry_of(ledger, "region"), accept)[0]
 
 
-# --- zero-initialized series ---------------------------------------------------------------------
-
-
-def test_every_code_is_zero_initialized_in_every_counter() -> None:
+def test_every_code_is_zero_initialized_in_every_counter_with_empty_labels() -> None:
     series = [
         (series.family, series.system, series.code) for series in zero_series(two_systems(), ())
     ]
@@ -130,9 +124,6 @@ def test_every_code_is_zero_initialized_in_every_counter() -> None:
     assert len(series) == len(set(series))
     families = (*OF_SESSIONS, Family.REPEATS)
     assert set(series) == {(family, *code) for family in families for code in codes}
-
-
-def test_zero_initialized_series_has_empty_configured_labels() -> None:
     keys = [series.key for series in zero_series(two_systems(), ("region", "project"))]
     assert ("ends", "alpha", "10", "stream", "things", "neutral", "", "") in keys
 

@@ -14,13 +14,7 @@ from prometheus_client.samples import Sample
 from exporter import names
 from exporter.ledger.contract import OF_SESSIONS, Exemplar, Family, Series, Total
 from exporter.metrics.collector import zero_series
-from exporter.metrics.exposition import (
-    OPENMETRICS,
-    TEXT,
-    render,
-    takes_gzip,
-    wants_openmetrics,
-)
+from exporter.metrics.exposition import OPENMETRICS, TEXT, render, takes_gzip, wants_openmetrics
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
@@ -90,9 +84,6 @@ def openmetrics(total: Total) -> str:
     return render(registry_of(StillLedger([total])), PROMETHEUS_2_42)[0].decode()
 
 
-# --- any text ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("accept", "parse"), [(None, parse_text), (PROMETHEUS_3, parse_openmetrics)]
 )
@@ -123,9 +114,6 @@ def test_totals_are_parsed_as_they_are(
 def test_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
     body = render(registry_of(StillLedger([total(3, "\ud800")]), "region"), accept)[0].decode()
     assert 'region="?"' in body
-
-
-# --- promtool ---------------------------------------------------------------------------------------
 
 
 def full_registry() -> CollectorRegistry:
@@ -162,9 +150,6 @@ def test_every_named_metric_is_exported() -> None:
     assert metrics - {names.SESSION_ID} <= set(re.findall(r"^# TYPE (\S+)", body, re.M))
 
 
-# --- zeros, created, exemplars -------------------------------------------------------------------
-
-
 def test_large_counter_is_written_exactly() -> None:
     body, _ = render(registry_of(StillLedger([total(2**53 + 1)])), None)
     assert b" 9007199254740993\n" in body
@@ -177,6 +162,7 @@ def test_last_session_is_an_exemplar_with_its_time() -> None:
     ]
     assert exemplar[:2] == ({"session_id": "s-\U0001f600"}, 1.0)
     assert float(exemplar.timestamp or 0) == 1_790_000_000.5
+    assert " # {" not in openmetrics(total(delayed=True, session="s-1"))
 
 
 @pytest.mark.parametrize(
@@ -191,13 +177,6 @@ def test_exemplar_that_readers_refuse_is_omitted(session: str, exported: bool) -
     body = openmetrics(total(session=session))
     assert (" # {" in body) is exported
     assert samples(body, parse_openmetrics)
-
-
-def test_zero_initialized_series_has_no_exemplar() -> None:
-    assert " # {" not in openmetrics(total(delayed=True, session="s-1"))
-
-
-# --- negotiation ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

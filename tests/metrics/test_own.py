@@ -40,9 +40,6 @@ def test_each_number_of_the_status_is_a_gauge() -> None:
     }
     registry = registry_of(status)
     assert {name: registry.get_sample_value(name) for name in gauges} == gauges
-
-
-def test_ledger_with_a_problem_is_not_writable() -> None:
     assert registry_of(Status(problem="disk full")).get_sample_value(names.LEDGER_WRITABLE) == 0
 
 

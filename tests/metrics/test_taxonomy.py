@@ -36,7 +36,7 @@ def one_code(objective: float = 0.5, **fields: Any) -> tuple[Code, Taxonomy]:
     return code, Taxonomy({"alpha": replace(system, codes=(code,), objective=objective)})
 
 
-def test_info_and_help_have_every_code() -> None:
+def test_info_and_help_have_every_code_and_links_the_base_urls() -> None:
     taxonomy = two_systems()
     codes = [
         (system.system, code.code)
@@ -47,13 +47,18 @@ def test_info_and_help_have_every_code() -> None:
     for name in (names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP):
         assert [(labels["system"], labels["code"]) for labels, _ in series[name]] == codes
         assert {value for _, value in series[name]} == {1}
+    assert series[names.LINKS_INFO] == [({"runbooks": RUNBOOKS, "dashboards": GRAFANA}, 1)]
 
 
-def test_info_has_the_fields_of_a_code() -> None:
-    code, taxonomy = one_code(planned=True)
-    labels, _ = scrape(taxonomy)[names.SESSION_END_CODE_INFO][0]
+def test_info_objective_and_spike_floor_have_the_fields_of_a_code() -> None:
+    code, taxonomy = one_code(0.9, planned=True, spike_floor=8.0)
+    series = scrape(taxonomy)
+    labels, _ = series[names.SESSION_END_CODE_INFO][0]
     fields = ("system", "code", "name", "phase", "category", "outcome", "owner", "severity")
     assert labels == {field: str(getattr(code, field)) for field in fields} | {"planned": "true"}
+    assert series[names.SESSION_END_OBJECTIVE] == [({"system": "alpha"}, 0.9)]
+    labels = {"system": "alpha", "code": code.code}
+    assert series[names.SESSION_END_SPIKE_FLOOR] == [(labels, 8)]
 
 
 def test_help_texts_survive_the_exposition_format() -> None:
@@ -63,20 +68,7 @@ def test_help_texts_survive_the_exposition_format() -> None:
     assert (labels["causes"], labels["fix"]) == (text, text)
 
 
-def test_links_are_the_base_urls() -> None:
-    labels = {"runbooks": RUNBOOKS, "dashboards": GRAFANA}
-    assert scrape(two_systems())[names.LINKS_INFO] == [(labels, 1)]
-
-
 def test_categories_have_their_titles() -> None:
     rows = scrape(loader.load())[names.SESSION_END_CATEGORY_INFO]
     shown = {(row["system"], row["category"]): row["title"] for row, _ in rows}
     assert shown["streampixel", "policy"] == "Policy and limits"
-
-
-def test_objective_and_spike_floor_are_exported() -> None:
-    code, taxonomy = one_code(objective=0.9, spike_floor=8.0)
-    series = scrape(taxonomy)
-    assert series[names.SESSION_END_OBJECTIVE] == [({"system": "alpha"}, 0.9)]
-    labels = {"system": "alpha", "code": code.code}
-    assert series[names.SESSION_END_SPIKE_FLOOR] == [(labels, 8)]

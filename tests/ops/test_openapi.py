@@ -133,11 +133,21 @@ def test_cloudevent_needs_its_attributes_and_data() -> None:
         assert not valid("CloudEvent", {key: event[key] for key in event if key != name})
 
 
-def test_unknown_codes_agree_with_the_schema() -> None:
+def test_unknown_codes_agree_with_the_schema_and_are_listed_last_seen_first() -> None:
     ops = Ops()
-    ops.unknown_codes.record("alpha", "x" * (MAX_CODE + 1), 1_790_000_000.0)
-    (row,) = ops.get(names.UNKNOWN_CODES_PATH).json()
-    assert valid("UnknownCode", row)
+    ops.unknown_codes.record("alpha", "05", 1_790_000_000.0)
+    ops.unknown_codes.record("beta", "x" * (MAX_CODE + 1), 1_790_000_060.0)
+    ops.unknown_codes.record("alpha", "05", 1_790_000_001.0)
+    rows = beta, alpha = ops.get(names.UNKNOWN_CODES_PATH).json()
+    assert all(valid("UnknownCode", row) for row in rows)
+    assert (beta["system"], beta["count"]) == ("beta", 1)
+    assert alpha == {
+        "system": "alpha",
+        "code": "05",
+        "count": 2,
+        "first_seen": "2026-09-21T14:13:20Z",
+        "last_seen": "2026-09-21T14:13:21Z",
+    }
 
 
 def test_token_files_and_addresses_are_described() -> None:

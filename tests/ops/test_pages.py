@@ -1,8 +1,6 @@
 """Pages of the ops listener: well-formed, escaped and complete; the landing page has counts and warnings."""
 
-import base64
 import dataclasses
-import hashlib
 import re
 from pathlib import Path
 
@@ -48,29 +46,19 @@ def test_every_page_is_well_formed_has_links_that_exist_and_needs_no_other_file(
     assert {ops.get(link).status_code for link in links} == {200}
 
 
-def test_policy_allows_only_the_style_and_script_of_the_page() -> None:
-    ops = Ops()
-    for path in HTML:
-        answer = ops.get(path)
-        policy = dict(
-            directive.split(" ", 1)
-            for directive in answer.headers["content-security-policy"].split("; ")
-        )
-        assert policy.pop("default-src") == "'none'"
-        for tag in ("style", "script"):
-            allowed = policy.pop(f"{tag}-src").split(" ")
-            assert all(source.startswith("'sha256-") for source in allowed)
-            texts = re.findall(rf"<{tag}>(.*?)</{tag}>", answer.text, re.S)
-            assert len(texts) <= 1
-            for text in texts:
-                digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-                assert f"'sha256-{digest}'" in allowed, path
-        assert policy == {
-            "base-uri": "'none'",
-            "form-action": "'self'",
-            "frame-ancestors": "'none'",
-        }
-        assert not re.search(r" (style|on\w+)=", answer.text)
+def test_policy_allows_only_styles_and_scripts_with_a_hash() -> None:
+    """tests/pages fails for a page whose style or script has another hash."""
+    policy = re.sub(
+        r" 'sha256-[\w+/=]+'", " HASH", Ops().get("/").headers["content-security-policy"]
+    )
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "style-src HASH",
+        "script-src HASH HASH",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
 
 
 def test_landing_page_shows_totals_and_links() -> None:

@@ -24,13 +24,12 @@ def test_each_minute_has_its_count_and_the_running_minute_is_last() -> None:
     for ends in (3, 3, 8):
         ops.ledger.series = [total(ends)]
         ops.wait(1)
-    ops.ledger.series = [total(15)]
+    ops.ledger.series = [total(15), total(4, code="10")]
     recent = ops.recent_ends.read()
     assert recent.ends_by_minute(KEY) == [3, 0, 5, 7]
+    assert recent.ends_by_minute(("alpha", "10")) == [0, 0, 0, 4]
     assert recent.ends_within(KEY, 1) == 12
     assert recent.ends_within(("alpha", "no such code"), 5) == 0
-    ops.wait(2 * MINUTES)
-    assert len(ops.recent_ends.read().minutes) == MINUTES + 1
 
 
 def test_series_of_a_code_are_added_up_and_late_ends_and_interruptions_are_no_ends() -> None:
@@ -43,16 +42,6 @@ def test_series_of_a_code_are_added_up_and_late_ends_and_interruptions_are_no_en
     assert recent.events_by_minute() == [11]
     assert recent.all_ends(KEY) == 7
     assert recent.totals[Family.INTERRUPTIONS, *KEY] == 4
-
-
-def test_minutes_before_the_first_event_of_a_code_are_zeros() -> None:
-    ops = counted()
-    ops.ledger.series = [total(9)]
-    ops.wait(1)
-    ops.ledger.series = [total(9), total(4, code="10")]
-    recent = ops.recent_ends.read()
-    assert recent.ends_by_minute(KEY) == [9, 0]
-    assert recent.ends_by_minute(("alpha", "10")) == [0, 4]
 
 
 def test_falling_totals_count_as_zero() -> None:
@@ -69,6 +58,7 @@ def test_hour_is_kept() -> None:
     assert ops.recent_ends.read().ends_within(KEY, 60) == 1000
     ops.wait(1)
     assert ops.recent_ends.read().ends_within(KEY, 60) == 0
+    assert len(ops.recent_ends.read().minutes) == MINUTES + 1
 
 
 def test_period_is_described() -> None:

@@ -29,9 +29,6 @@ def ops() -> Ops:
     return Ops(taxonomy=SHIPPED)
 
 
-# --- the table of codes ---------------------------------------------------------------------------
-
-
 def visible(html: str) -> list[str]:
     """The paths of the rows that are not hidden."""
     return [
@@ -79,9 +76,6 @@ def test_query_is_escaped_and_cut(ops: Ops) -> None:
     assert "<script>alert" not in html
     assert 'value="&#34;&gt;&lt;script&gt;alert(1)' in html
     assert "a" * 129 not in ops.get(f"/codes?q={'a' * 8000}").text
-
-
-# --- the page of a code and of an alert ---------------------------------------------------------
 
 
 def flat(text: str) -> str:
@@ -244,9 +238,6 @@ def test_code_that_equals_its_name_is_written_once() -> None:
     assert "<h1>Softdrive Broken</h1>" in html
 
 
-# --- names that do not exist ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("path", "link"),
     [
@@ -279,7 +270,3 @@ def test_unknown_name_is_escaped_and_may_be_long(ops: Ops, path: str, name: str)
     assert answer.status_code == 404
     assert "<script>alert" not in answer.text
     assert len(set(Page(answer.text).refs)) < 20
-
-
-def test_path_below_a_code_is_not_found(ops: Ops) -> None:
-    assert ops.get("/codes/softdrive/08/more").status_code == 404

@@ -32,11 +32,16 @@ def basic(credentials: str) -> str:
 
 
 def test_every_path_needs_a_token_also_without_a_route(ops: Ops) -> None:
+    """Without the Basic challenge, a browser shows the refusal and does not ask for a password."""
     for path in (*(set(PATHS) - OPEN), "/no/such/path"):
         ops.clock.now += 1
         refused = ops.get(path)
         assert refused.status_code == 401, path
         assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers.get_list("www-authenticate") == [
+            'Bearer realm="session-end-exporter"',
+            'Basic realm="session-end-exporter", charset="UTF-8"',
+        ]
         assert ops.get(path, authorization=f"Bearer {TOKEN}").status_code in (200, 404)
 
 
@@ -77,14 +82,6 @@ def test_token_is_the_password_of_any_user(ops: Ops) -> None:
 )
 def test_other_credentials_are_refused(ops: Ops, authorization: str) -> None:
     assert ops.get("/codes", authorization=authorization).status_code == 401
-
-
-def test_refusal_asks_for_a_token_or_a_password(ops: Ops) -> None:
-    """Without the Basic challenge, a browser shows the refusal and does not ask for a password."""
-    assert ops.get("/codes").headers.get_list("www-authenticate") == [
-        'Bearer realm="session-end-exporter"',
-        'Basic realm="session-end-exporter", charset="UTF-8"',
-    ]
 
 
 def test_two_authorization_headers_are_refused(ops: Ops) -> None:

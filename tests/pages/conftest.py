@@ -48,9 +48,6 @@ class Visit:
             assert self.faults == []
             assert [url for url in self.requests if not url.startswith(self.base + "/")] == []
 
-    def grant(self, *permissions: str) -> None:
-        self._context.grant_permissions(list(permissions))
-
     def open(self, path: str) -> Page:
         self.page.goto(path)
         return self.page

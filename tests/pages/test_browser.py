@@ -68,9 +68,6 @@ def test_content_policy_blocks_other_scripts_and_requests(visit: Visit) -> None:
     visit.faults.clear()
 
 
-# --- runbooks -------------------------------------------------------------------------------------
-
-
 def test_longest_code_pages_are_short_on_a_phone(
     exporter: ExporterProcess, browser: Browser, base: str
 ) -> None:
@@ -105,7 +102,7 @@ def test_shared_diagnosis_opens_without_a_script(browser: Browser, base: str) ->
 
 
 def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
-    visit.grant("clipboard-read", "clipboard-write")
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visit.open("/codes/streampixel/4001")
     button = page.get_by_role("button", name="Copy query 2", exact=True)
     button.focus()
@@ -120,7 +117,7 @@ def test_query_is_copied_by_keyboard_and_announced(visit: Visit) -> None:
 
 def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> None:
     """Browsers offer the clipboard API only to pages over https or on localhost."""
-    visit.grant("clipboard-read")
+    visit.page.context.grant_permissions(["clipboard-read"])
     page = visit.open("/codes/streampixel/4001")
     page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: undefined })")
     button = page.get_by_role("button", name="Copy query 3", exact=True)
@@ -131,9 +128,6 @@ def test_query_is_copied_or_selected_without_the_clipboard_api(visit: Visit) -> 
     button.click()
     expect(page.get_by_role("status")).to_have_text("Selected: press Ctrl+C")
     assert page.evaluate("getSelection().toString()") == page.locator("#query-3").inner_text()
-
-
-# --- search ---------------------------------------------------------------------------------------
 
 
 def search(visit: Visit, text: str) -> Page:
@@ -214,7 +208,6 @@ def test_search_works_without_a_script(browser: Browser, base: str) -> None:
 
 
 def test_phone_shows_system_and_counts(browser: Browser, base: str) -> None:
-    """System and counts are visible without horizontal scrolling."""
     with Visit(browser, base, viewport=PHONE, is_mobile=True) as visit:
         row = visit.open("/codes?q=4001").locator("#codes tbody tr:visible")
         for cell in (row.get_by_text("Streampixel"), row.locator(".number").first):

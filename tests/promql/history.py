@@ -1,13 +1,13 @@
 """Two hours of counters, gauges, a histogram and info series: for Prometheus, and as arrays."""
 
 import math
-import subprocess
 from pathlib import Path
 
 import numpy as np
 
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Floats, labels
+from tests.programs import output
 
 START = 1_767_578_400
 """2026-01-05T02:00:00Z, a Monday."""
@@ -77,8 +77,6 @@ def write_blocks(series: list[Samples], data: Path) -> None:
         for row, pairs in enumerate(samples.labels):
             named = dict(pairs)
             metric = named.pop(METRIC_NAME)
-            if row == 0:
-                lines.append(f"# TYPE {metric} unknown")
             inner = ",".join(f'{name}="{value}"' for name, value in named.items())
             for place in np.flatnonzero(samples.present[row]).tolist():
                 value = samples.values[row, place]
@@ -86,8 +84,4 @@ def write_blocks(series: list[Samples], data: Path) -> None:
                 lines.append(f"{metric}{{{inner}}} {text} {samples.times[place] / 1000:.3f}")
     path = data.with_suffix(".openmetrics")
     path.write_text("\n".join([*lines, "# EOF", ""]))
-    subprocess.run(
-        ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(path), str(data)],
-        check=True,
-        capture_output=True,
-    )
+    output("promtool", "tsdb", "create-blocks-from", "openmetrics", path, data)

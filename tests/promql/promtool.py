@@ -1,8 +1,6 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
-import json
 import re
-import subprocess
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,13 @@ import yaml
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME
-from tests.rules.series import series
+from tests.programs import finished
+from tests.rules.series import parsed, series
 
 Values = dict[Hashable, float]
 Series = dict[int, Values]
 """Values by instant in seconds, and by labels."""
-_PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
-_SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+\w.]+)')
+_SAMPLE = re.compile(r'(\{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}) ([-+\w.]+)')
 
 
 def evaluated(
@@ -51,15 +49,10 @@ def evaluated(
     }
     path = folder / "case.yml"
     path.write_text(yaml.dump(document, Dumper=yaml.CSafeDumper, width=1_000_000))
-    done = subprocess.run(
-        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+    done = finished("promtool", "test", "rules", path)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "got:" in line]
     return {
-        at: {
-            frozenset((key, json.loads(text)) for key, text in _PAIR.findall(inner)): float(value)
-            for inner, value in _SAMPLE.findall(line)
-        }
+        at: {frozenset(parsed(row)): float(value) for row, value in _SAMPLE.findall(line)}
         for at, line in zip(instants, lines, strict=True)
     }
 

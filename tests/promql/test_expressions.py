@@ -44,6 +44,9 @@ EDGES = (
     "nothing * on (system) limit",
     "topk(7, queue)",
     "count_over_time((queue * on (system) limit)[10m:])",
+    # NaN is the smallest value.
+    "quantile_over_time(0, (queue / queue)[3m:1m])",
+    "quantile_over_time(0.9, (queue / queue)[3m:1m])",
 )
 
 

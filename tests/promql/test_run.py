@@ -138,16 +138,16 @@ def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: st
     assert firing.labels == {"alertname": "Joined", "j": "a"}
 
 
-def test_alert_that_fires_at_the_last_evaluation_has_no_end(tmp_path: Path) -> None:
-    run = run_rules(tmp_path, [{"alert": "Up", "expr": "x > 1"}], series("x", [1, 2, 2]))
-    assert [(firing.start, firing.end) for firing in run.firings] == [(60.0, None)]
-
-
 def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
     inputs = series("x", [1, 1], i="1"), series("y", [1, 1], i="1")
     run = run_rules(tmp_path, [{"alert": "Both", "expr": '{__name__=~"x|y"}'}], *inputs)
     (failure,) = run.failures
     assert failure.reason.endswith("with the same labelset after applying alert labels")
+
+
+def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
+    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
+    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
@@ -162,18 +162,3 @@ def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
         results.append(run.query("fast", range(120, 301, 60)).values.tolist())
         assert run.query("slow", [300]).labels == ()
     assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]
-
-
-def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
-    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
-    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
-
-
-def test_nan_is_the_smallest_value_of_a_quantile(tmp_path: Path) -> None:
-    run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [0.0, 1.0, 2.0]))
-    lowest, highest = (
-        run.query(f"quantile_over_time({quantile}, (x / x)[3m:1m])", [120]).values[0, 0]
-        for quantile in (0, 1)
-    )
-    assert math.isnan(lowest)
-    assert highest == 1

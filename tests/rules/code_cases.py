@@ -11,6 +11,7 @@ SPIKE = "SessionEndSpike"
 OVERRUN = "SessionEndOverrun"
 ELEVATED = "SessionEndElevated"
 NEW = "SessionEndNewCode"
+LABELS = ("system", "code", "name", "phase", "category", "owner")
 SIGNALS = {SPIKE: "spike", OVERRUN: "overrun", ELEVATED: "elevated", NEW: "new"}
 SPIKE_RULES = RuleSet((SPIKE,), step=0.5)
 OVERRUN_RULES = RuleSet((SPIKE, OVERRUN))
@@ -40,12 +41,7 @@ def labels_of(code: Code, alert: str) -> dict[str, str]:
     return {
         "severity": code.severity.value if alert == SPIKE else "ticket",
         "signal": SIGNALS[alert],
-        "system": code.system,
-        "code": code.code,
-        "name": code.name,
-        "phase": code.phase,
-        "category": code.category,
-        "owner": code.owner.value,
+        **{name: str(getattr(code, name)) for name in LABELS},
     }
 
 

@@ -38,7 +38,6 @@ EXPORTER = "exporter.yml"
 
 
 def firing(alert: str) -> str:
-    """The selector of a firing alert."""
     return f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
 
 

@@ -29,7 +29,6 @@ def series(metric: str, labels: Mapping[str, str]) -> str:
 
 
 def scraped(metric: str, instance: str = "exporter:1", **labels: str) -> str:
-    """A series of an exporter."""
     return series(metric, {**labels, "instance": instance, "job": "session-end-exporter"})
 
 
@@ -40,25 +39,16 @@ def in_cluster(cluster: str, inputs: Mapping[str, str]) -> dict[str, str]:
 
 def ends(code: Code, ledger: str = "a", instance: str = "exporter:1", **more: str) -> str:
     """The exporter's counter of a code."""
-    of_code = {"system": code.system, "code": code.code, "phase": code.phase}
-    of_code |= {"category": code.category, "outcome": code.outcome.value, "ledger": ledger}
-    return scraped(names.SESSION_ENDS, instance, **of_code, **more)
+    return scraped(names.SESSION_ENDS, instance, **code.labels, ledger=ledger, **more)
 
 
 def code_texts(code: Code, instance: str = "exporter:1") -> list[str]:
     """The two series in which the exporter exports the texts and labels of a code."""
     of_code = {"system": code.system, "code": code.code}
-    info = {
-        "name": code.name,
-        "phase": code.phase,
-        "category": code.category,
-        "outcome": code.outcome.value,
-        "owner": code.owner.value,
-        "severity": code.severity.value,
-        "planned": "true" if code.planned else "false",
-    }
+    info = code.labels | {"name": code.name, "owner": code.owner, "severity": code.severity}
+    info |= {"planned": "true" if code.planned else "false"}
     return [
-        scraped(names.SESSION_END_CODE_INFO, instance, **of_code, **info),
+        scraped(names.SESSION_END_CODE_INFO, instance, **info),
         scraped(names.SESSION_END_CODE_HELP, instance, **of_code, causes=code.causes, fix=code.fix),
     ]
 

@@ -2,7 +2,7 @@
 
 from exporter import names
 from tests.rules.rule_test import Case, RuleSet
-from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped, series
+from tests.rules.series import CODES, DASHBOARDS, RUNBOOKS, TAXONOMY, counter, ends, scraped
 
 STOPPED = "SessionEndsStopped"
 BURN = "SessionEndBudgetBurn"
@@ -15,15 +15,9 @@ QUEUE_LABELS = {
     "owner": "capacity",
     "system": "streampixel",
 }
-CAPACITY_SPIKE = series(
-    "ALERTS",
-    {
-        "alertname": "SessionEndSpike",
-        "alertstate": "firing",
-        "owner": "capacity",
-        "system": "streampixel",
-        "code": "4001",
-    },
+CAPACITY_SPIKE = (
+    'ALERTS{alertname="SessionEndSpike", alertstate="firing", owner="capacity", '
+    'system="streampixel", code="4001"}'
 )
 
 
@@ -52,7 +46,6 @@ def queue_texts(users: int) -> dict[str, str]:
 
 
 def by_minute(system: str, successes: list[float], failures: list[float]) -> Case:
-    """Successes and failures in each minute."""
     normal, unknown = TAXONOMY.systems[system].normal, CODES[system, "unknown"]
     return Case({ends(normal): counter(successes), ends(unknown): counter(failures)})
 
@@ -95,7 +88,6 @@ def burns(system: str) -> list[Case]:
 
 
 def queued(project: str = "p1", instance: str = "exporter:1") -> str:
-    """The exporter's gauge of waiting users."""
     return scraped(names.QUEUED_USERS, instance, system="streampixel", project=project)
 
 
@@ -117,9 +109,15 @@ def queue_grows() -> list[Case]:
     # A spike pages already.
     near.append(Case({queued(): "0x59 30x60", CAPACITY_SPIKE: "1x120"}))
     near.append(Case({queued(): "0x59 2x60", queued("p2"): "0x59 2x60"}))
+    # Live stats are off.
+    near.append(Case({CAPACITY_SPIKE: "_x60"}))
     for silent in near:
         silent.never_fires(QUEUE)
-    return [case, *near]
+    # Replicas count once, projects are added.
+    both = [queued(project, instance) for project in ("p1", "p2") for instance in ("a:1", "b:1")]
+    replicas = Case(dict.fromkeys(both, "0x29 8x20"))
+    replicas.fires_with(40, QUEUE, QUEUE_LABELS, queue_texts(16))
+    return [case, replicas, *near]
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:

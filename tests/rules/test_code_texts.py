@@ -8,13 +8,7 @@ from pathlib import Path
 from exporter import names
 from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import Code, Owner
-from tests.rules.code_cases import (
-    NO_WORKERS,
-    OVERRUN_RULES,
-    SPIKE,
-    SUCCESS,
-    all_fire,
-)
+from tests.rules.code_cases import NO_WORKERS, OVERRUN_RULES, SPIKE, SUCCESS, all_fire
 from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
 from tests.rules.series import (
     CODES,
@@ -122,8 +116,6 @@ def test_code_with_severity_none_counts_for_others_and_has_no_alert(tmp_path: Pa
     OVERRUN_RULES.check(tmp_path, case)
 
 
-# --- two releases with different texts ---------------------------------------------------------------
-
 NEWER = replace(
     NO_WORKERS, name="No Worker", severity=CODES["streampixel", "4000"].severity, fix="New fix."
 )
@@ -153,13 +145,10 @@ def check_texts(folder: Path, case: Case, fix: str, severity: str, name: str) ->
     OVERRUN_RULES.check(folder, case)
 
 
-def test_texts_are_those_of_the_exporter_that_started_last(tmp_path: Path) -> None:
+def test_texts_are_those_of_the_exporter_that_started_last_and_may_be_down(tmp_path: Path) -> None:
     """Fails without `topk` by start time: the join then matches two series, and the rule fails."""
     check_texts(tmp_path, releases(1000, 2000), "New fix.", "ticket", "No Worker")
     check_texts(tmp_path, releases(3000, 2000), NO_WORKERS.fix, "page", NO_WORKERS.name)
-
-
-def test_texts_of_an_exporter_that_is_down_are_kept_for_an_hour(tmp_path: Path) -> None:
     check_texts(tmp_path, releases(1000, 2000, 50), "New fix.", "ticket", "No Worker")
 
 

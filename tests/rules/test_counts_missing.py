@@ -51,7 +51,7 @@ def test_missing_counts_fire_before_stopped_does_falsely(tmp_path: Path, minutes
     """Of two exporters with one ledger each, the one with more traffic is absent and comes back."""
     case = Case(
         exporter("exporter:1", "a", (KNOWN, 97.0), (minutes, 0), (180, 97.0))
-        | exporter("exporter:2", "b", (KNOWN + minutes + 180, 3.0)),
+        | exporter("exporter:2", "b", (KNOWN + minutes + 180, 3.0))
     )
     last, span = KNOWN + minutes + 180, f"[{minutes + 180}m:1m]"
     stopped = 'ALERTS{signal="stopped", alertstate="firing"}'
@@ -62,9 +62,7 @@ def test_missing_counts_fire_before_stopped_does_falsely(tmp_path: Path, minutes
     RULES.check(tmp_path, case)
 
 
-def test_missing_counts_end_when_counts_return_or_are_forgotten(
-    tmp_path: Path,
-) -> None:
+def test_missing_counts_end_when_counts_return_or_are_forgotten(tmp_path: Path) -> None:
     back = Case(exporter("exporter:1", "a", (KNOWN, 9.0), (60, 0), (60, 9.0)))
     back.silent(KNOWN + 1, MISSING)
     missing(back, KNOWN + 2, KNOWN + 60, KNOWN + 61, KNOWN + 74)
@@ -88,10 +86,7 @@ def test_missing_counts_end_when_counts_return_or_are_forgotten(
 def test_missing_counts_are_silent_while_all_counts_are_shown(tmp_path: Path) -> None:
     whole = exporter("replica:2", "a", (KNOWN + 160, 9.0))
     takes_over = {ends(SUCCESS, "a", "replica:2"): f"_x{KNOWN} {KNOWN * 9}+9x100"}
-    replaced = {
-        ends(SUCCESS, "a"): f"0+9x{KNOWN} stale",
-        ends(SUCCESS, "b"): f"_x{KNOWN} 0+9x100",
-    }
+    replaced = {ends(SUCCESS, "a"): f"0+9x{KNOWN} stale", ends(SUCCESS, "b"): f"_x{KNOWN} 0+9x100"}
     new = {ends(SUCCESS, "b", "exporter:2"): f"_x100 0+9x{KNOWN - 100}"}
     cases = [
         Case(inputs)
@@ -118,9 +113,6 @@ def test_missing_counts_are_silent_while_all_counts_are_shown(tmp_path: Path) ->
     RULES.check(tmp_path, *cases)
 
 
-# --- change of the ledger, as docs/operate.md says ------------------------------------------------------
-
-
 def changed(instance: str, stop: int = 0) -> Case:
     """9 ends a minute into a file by exporter:1, then into the shared ledger by `instance`."""
     begin = KNOWN + stop
@@ -135,7 +127,7 @@ def changed(instance: str, stop: int = 0) -> Case:
             ends(SUCCESS, "shared", instance): f"_x{begin} 0+9x{AFTER}",
             scraped("up", instance): f"1x{KNOWN + AFTER}",
             **ones,
-        },
+        }
     )
 
 

@@ -13,7 +13,6 @@ from tests.rules.rule_test import Case, firing, without
 
 QUIET = 60
 COUNT = names.RULE_COUNT
-WINDOWS = ["5m", "15m", "1h"]
 HOLD = 'ALERTS{alertname="SessionEndSpike", alertstate="firing"}'
 """The rule's own state, which it reads."""
 SUB_WINDOWS = {"5m": ("3.33333333333", "211s"), "15m": ("10", "811s"), "1h": ("40", "3511s")}
@@ -32,8 +31,6 @@ def without_caps() -> str:
     return rules
 
 
-# --- thresholds --------------------------------------------------------------------------------------
-
 OUTAGES = {
     # 3 + 3 * 0.5 + 4 * sqrt(0.5) + 0.015 * 500 = 14.83
     "5m": (5, 100, 14.7, 15.0),
@@ -49,7 +46,7 @@ A count above one threshold is below the other two.
 """
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", OUTAGES)
 def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, window: str) -> None:
     minutes, ends_per_minute, below, above = OUTAGES[window]
     silent, paging = (
@@ -63,12 +60,8 @@ def test_spike_needs_a_count_above_the_threshold_of_a_window(tmp_path: Path, win
     SPIKE_RULES.check(tmp_path, silent, paging)
 
 
-# --- bursts ------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
-    ("ends", "minutes", "spike"),
-    [(20, 0.5, False), (60, 1.5, False), (20, 5, True), (60, 5, True)],
+    ("ends", "minutes", "spike"), [(20, 0.5, False), (60, 1.5, False), (20, 5, True), (60, 5, True)]
 )
 def test_burst_of_90_seconds_is_no_spike(
     tmp_path: Path, ends: int, minutes: float, spike: bool
@@ -101,7 +94,7 @@ REMAINDERS = {
 """The window's minutes, and ends beside the burst: too few, and enough for this window only."""
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", REMAINDERS)
 def test_spike_needs_enough_ends_besides_a_burst(tmp_path: Path, window: str) -> None:
     minutes, few, enough = REMAINDERS[window]
     # A burst of 90 exceeds the caps of the sub-windows.
@@ -126,16 +119,13 @@ BURSTS = {
 """Normal ends per minute, and parts with their ends per minute. Burst exclusion alone would not suffice."""
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", BURSTS)
 def test_capped_sub_windows_keep_repeated_bursts_silent(tmp_path: Path, window: str) -> None:
     """Fails without the caps of the window."""
     normal, *parts = BURSTS[window]
     case = outage(200, *parts, normal=normal)
     case.never_fires(SPIKE)
     SPIKE_RULES.check(tmp_path, case)
-
-
-# --- after an outage ---------------------------------------------------------------------------------
 
 
 def test_page_ends_minutes_after_its_outage(tmp_path: Path) -> None:

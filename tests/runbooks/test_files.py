@@ -109,13 +109,10 @@ def test_runbook_has_the_vendors_facts(path: str, phrases: tuple[str, ...]) -> N
     assert [phrase for phrase in phrases if phrase not in text] == []
 
 
-def test_runbook_of_refused_requests_has_every_reason() -> None:
+def test_runbooks_name_every_reason_of_a_refusal_and_existing_reasons_of_rejections() -> None:
     text = runbooks.file_of_alert("SessionEndExporterRequestsRefused").read_text()
     rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
     assert sorted(", ".join(rows).split(", ")) == sorted(f"`{each}`" for each in REFUSED_REASONS)
-
-
-def test_runbook_of_rejected_events_names_reasons_that_exist() -> None:
     text = runbooks.file_of_alert("SessionEndExporterEventsRejected").read_text()
     named = re.findall(r"^\d\. `(\w+)`", text, re.MULTILINE)
     assert len(named) == 3
@@ -130,9 +127,6 @@ def test_two_users_are_included_in_the_account() -> None:
         for sentence in re.split(r"(?<=[.:])\s", text):
             if re.search(r"\b(2|two)\s+concurrent\s+users\b", sentence):
                 assert re.search(r"account\s+includes", sentence), sentence
-
-
-# --- the queries --------------------------------------------------------------------------------
 
 
 def queries(*runbooks: Rendered) -> list[str]:
@@ -176,9 +170,6 @@ def test_queries_select_their_system() -> None:
     assert [query for query in QUERIES if "{system}" in query or "{code}" in query] == []
     for (system, _), queries_of_code in OF_CODES.items():
         assert {*re.findall(r'system="([^"]*)"', " ".join(queries_of_code))} == {system}
-
-
-# --- an operator's files -------------------------------------------------------------------------
 
 
 @pytest.fixture
