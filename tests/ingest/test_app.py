@@ -14,8 +14,7 @@ from exporter.errors import (
     Unauthorized,
     UnknownKey,
 )
-from exporter.ingest.app import Answer as RouteAnswer
-from exporter.ingest.app import Request, find_route
+from exporter.ingest.app import find_route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
@@ -23,18 +22,6 @@ from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stre
 EVENT = b'{"system":"softdrive","id":"a"}'
 GZIP = {**JSON, b"content-encoding": b"gzip"}
 TOO_LARGE = b'{"system":"' + b"x" * 1024**2 + b'"}'
-
-
-class RefusingRoute:
-    """Refuses every request with `error`."""
-
-    methods: tuple[str, ...] = ("POST",)
-
-    def __init__(self, error: Refused) -> None:
-        self.error = error
-
-    async def take(self, request: Request) -> RouteAnswer | None:
-        raise self.error
 
 
 def assert_problem(listener: Listener, answer: Answer, status: int, reason: str) -> None:
@@ -53,30 +40,18 @@ def assert_problem(listener: Listener, answer: Answer, status: int, reason: str)
 
 # --- routes -----------------------------------------------------------------------------------------
 
-FIXED, PREFIX = RefusingRoute(NotFound("a")), RefusingRoute(NotFound("b"))
-ROUTES = {"/v1/fixed": FIXED, "/v1/prefix/": PREFIX}
 
-
-@pytest.mark.parametrize(
-    ("path", "route", "segment"),
-    [("/v1/fixed", FIXED, ""), ("/v1/prefix/k\u00e9y", PREFIX, "k\u00e9y")],
-)
-def test_route_is_fixed_path_or_prefix_and_one_segment(
-    path: str, route: RefusingRoute, segment: str
-) -> None:
-    assert find_route(ROUTES, "POST", path) == (route, segment)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_route_is_a_fixed_path_or_a_prefix_and_one_segment(listener: Listener) -> None:
+    route = listener.app.routes[LOGS_PATH]
+    routes = {"/v1/fixed": route, "/v1/prefix/": route}
+    assert find_route(routes, "POST", "/v1/fixed") == (route, "")
+    assert find_route(routes, "POST", "/v1/prefix/k\u00e9y") == (route, "k\u00e9y")
+    for path in (
         *("", "/", "/v1", "/v1/", "/v1/fixed/", "/v1/fixed/x", "/v1/prefix", "/v1/prefix/"),
         *("/v1/prefix/a/b", "/v1/prefix//", "//v1/fixed", "/V1/fixed", "v1/fixed", "/v1/prefix//a"),
-    ],
-)
-def test_route_of_other_paths_is_not_found(path: str) -> None:
-    with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-ends"):
-        find_route(ROUTES, "POST", path)
+    ):
+        with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-e"):
+            find_route(routes, "POST", path)
 
 
 # --- refusals ---------------------------------------------------------------------------------------
@@ -126,14 +101,13 @@ def test_refusal_is_counted_once_and_closes_if_body_is_unread(
     ids=lambda value: getattr(value, "reason", value),
 )
 def test_refusal_of_a_small_body_closes_if_the_body_may_follow(
-    listener: Listener, error: Refused, closes: bool, closes_after_expect: bool
+    taxonomy: Taxonomy, error: Refused, closes: bool, closes_after_expect: bool
 ) -> None:
     """Fails when `Expect` is ignored: a client that sends it does not send the body after a refusal, and its
     next request was read as the body."""
-    listener.app.routes = {"/route/": RefusingRoute(error)}
-    headers = {b"content-length": b"41"}
+    listener = Listener(taxonomy, authenticator=Refusing(error))
     for more, closed in (({}, closes), ({b"expect": b"100-continue"}, closes_after_expect)):
-        answer = listener.post(EVENT, {**headers, **more}, path="/route/a")
+        answer = listener.post(EVENT, {**JSON, **more})
         assert answer.status == error.status
         assert (b"connection" in answer.headers) == closed
 
