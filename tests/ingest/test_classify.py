@@ -121,11 +121,13 @@ def test_places_follow_events_through_partition_and_reordering(classifier: Class
 
 
 def test_columns_follow_keyed_events_to_the_front(classifier: Classifier) -> None:
-    keyed = {"system": "softdrive", "duration_seconds": 2, "session_id": "key", "id": "a"}
-    unkeyed = {"system": "softdrive", "duration_seconds": 1, "session_id": "no key"}
-    both, alone = classify(classifier, unkeyed, keyed), classify(classifier, keyed)
+    plain = {"system": "softdrive", "session_id": "no key", "duration_seconds": 1, "user": "u"}
+    keyed = {**plain, "session_id": "key", "duration_seconds": 2, "user": "v", "id": "a"}
+    both, alone = classify(classifier, plain, keyed), classify(classifier, keyed)
     assert both.batch.durations == [2.0, 1.0]
     assert both.batch.sessions == ["key", "no key"]
+    assert both.batch.users
+    assert [both.batch.users[0]] == alone.batch.users != [both.batch.users[1]]
     assert keys_and_fingerprints(both) == keys_and_fingerprints(alone)
 
 

@@ -15,7 +15,6 @@ from exporter.errors import (
     BodyTooLarge,
     QueueFull,
     Refused,
-    RequestTimeout,
     Unauthorized,
     Unparseable,
     WrongMediaType,
@@ -228,21 +227,6 @@ def test_bodies_being_read_share_a_budget() -> None:
         assert await limits.read({}, Stream([b"y" * 60, b"y" * 30]).receive) == b"y" * 90
 
     asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        (Stream([b"x" * 90, b"x" * 90]), BodyTooLarge),
-        (Stream([b"x" * 90], disconnects=True), RequestTimeout),
-    ],
-    ids=["too large", "disconnect"],
-)
-def test_budget_is_released_after_a_refusal(body: Stream, error: type[Exception]) -> None:
-    limits = guard(max_body=100, budget=100)
-    with pytest.raises(error):
-        read(body, limits=limits)
-    assert read(Stream([b"y" * 99, b"y"]), limits=limits) == b"y" * 100
 
 
 def test_budget_is_released_when_a_request_is_cancelled() -> None:

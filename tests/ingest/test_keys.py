@@ -153,20 +153,6 @@ def test_batch_has_no_users_when_no_event_has_one(classifier: Classifier) -> Non
     assert classify(classifier, BASE).batch.users is None
 
 
-def test_hashes_follow_their_events(classifier: Classifier) -> None:
-    """Events without a key come last in a batch, and a rejected event is not in the batch."""
-    events = [
-        {"system": "streampixel", "code": 4001, "user": "u"},
-        {**BASE, "user": "v", "phase": "none"},
-        {**BASE, "id": "a", "user": "w"},
-        {**BASE, "id": "b", "user": "u"},
-    ]
-    classified = classify(classifier, *events)
-    assert list(classified.places) == [2, 3, 0]
-    hashes = classified.batch.users or []
-    assert hashes[1] == hashes[2] != hashes[0]
-
-
 def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Taxonomy) -> None:
     assert users(classifier, {}) != users(make_classifier(taxonomy), {})
 

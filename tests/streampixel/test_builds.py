@@ -7,7 +7,6 @@ import pytest
 
 from exporter import names
 from exporter.errors import (
-    BodyTooLarge,
     NothingValid,
     Rejected,
     Unauthorized,
@@ -83,11 +82,6 @@ def test_wrong_token_is_refused_and_not_echoed(hook: Webhook, token: str) -> Non
         hook.post(body(), token, JSON | bearer)
     assert caught.value.detail == "the token is not valid"
     assert count_and_time(hook) == (0, 0)
-
-
-def test_body_over_64_kib_is_refused(hook: Webhook) -> None:
-    with pytest.raises(BodyTooLarge, match="at most 65536 bytes"):
-        hook.post(body(fileUrl="x" * 64 * 1024))
 
 
 @pytest.mark.parametrize("media", [None, b"text/plain", b"application/x-ndjson"])
