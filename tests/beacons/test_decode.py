@@ -84,11 +84,6 @@ def test_unknown_keys_are_ignored_and_counted(browsers: Browsers) -> None:
     assert browsers.listener.value("ignored_fields_total") == 1
 
 
-def test_old_event_counts_as_late(browsers: Browsers) -> None:
-    assert browsers.post({"id": "a", "code": 4001, "age_seconds": 1000}).status == 204
-    assert browsers.ends() == [("streampixel", "4001", "late")]
-
-
 @pytest.mark.parametrize(
     ("fields", "code"),
     [

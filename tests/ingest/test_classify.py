@@ -18,10 +18,10 @@ from tests.ingest.conftest import (
     at,
     classify,
     classify_one,
-    keys_and_fingerprints,
     reason,
 )
 from tests.ingest.listener import NOW
+from tests.ingest.memory_ledger import keys_and_fingerprints
 
 
 def message(classifier: Classifier, text: str) -> str:
@@ -128,7 +128,7 @@ def test_columns_follow_keyed_events_to_the_front(classifier: Classifier) -> Non
     assert both.batch.sessions == ["key", "no key"]
     assert both.batch.users
     assert [both.batch.users[0]] == alone.batch.users != [both.batch.users[1]]
-    assert keys_and_fingerprints(both) == keys_and_fingerprints(alone)
+    assert keys_and_fingerprints(both.batch) == keys_and_fingerprints(alone.batch)
 
 
 def columns(classified: Classified) -> list[Any]:

@@ -14,9 +14,7 @@ from exporter.errors import (
     WrongMediaType,
 )
 from exporter.ingest.event import Rejection
-from exporter.metrics.collector import zero_series
 from exporter.streampixel.builds import EVENTS, build_series, decode
-from tests.metrics.still_ledger import two_systems
 from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
 TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
@@ -92,13 +90,6 @@ def test_another_content_type_is_refused(hook: Webhook, media: bytes | None) -> 
 
 def test_sender_that_leaves_gets_no_answer(hook: Webhook) -> None:
     assert hook.post(None) == 0
-
-
-def test_builds_are_not_counted_as_session_ends(hook: Webhook) -> None:
-    hook.post(body())
-    for name in (names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS):
-        assert hook.value(name) is None
-    assert "builds" not in {series.family.value for series in zero_series(two_systems(), ())}
 
 
 # --- bodies ----------------------------------------------------------------------------------------
