@@ -17,7 +17,7 @@ from exporter.errors import (
 from exporter.ingest.app import find_route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
-from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
+from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
 
 EVENT = b'{"system":"softdrive","id":"a"}'
 GZIP = {**JSON, b"content-encoding": b"gzip"}
@@ -135,32 +135,15 @@ def test_validation_request_of_a_webhook_is_permitted_without_a_token(taxonomy: 
 # --- rejections -------------------------------------------------------------------------------------
 
 
-REJECTIONS: dict[str, tuple[bytes, dict[bytes, bytes]]] = {
-    "invalid_json": (b'{\n{"system":"softdrive"}', NDJSON),
-    "not_an_object": (b"5", JSON),
-    "duplicate_key": (b'{"system":"softdrive","id":"a","id":"b"}', JSON),
-    "too_deep": (b'{"system":"softdrive","x":' + b"[" * 40 + b"]" * 40 + b"}", JSON),
-    "missing_system": (b"{}", JSON),
-    "unknown_system": (b'{"system":"nope"}', JSON),
-    "invalid_field": (b'{"system":"softdrive","phase":"x"}', JSON),
-    "invalid_label": (b'{"system":"softdrive","labels":{"region":"\\n"}}', JSON),
-    "invalid_cloudevent": (b'{"id":"x"}', {b"content-type": b"application/cloudevents+json"}),
-    "clock_skew": (b'{"system":"softdrive","occurred_at":"2999-01-01T00:00:00Z"}', JSON),
-}
-
-
-@pytest.mark.parametrize("reason", REJECTIONS)
-def test_rejection_is_counted_once_and_logged(listener: Listener, reason: str) -> None:
-    answer = listener.post(*REJECTIONS[reason])
-    assert answer.json["rejected"][0]["reason"] == reason
-    assert listener.value("rejected_events_total", reason=reason) == 1
+def test_rejection_is_counted_once_and_logged(listener: Listener) -> None:
+    answer = listener.send({"system": "softdrive", "phase": "x"}, {"system": "softdrive"})
+    assert [rejected["reason"] for rejected in answer.json["rejected"]] == ["invalid_field"]
+    assert listener.value("rejected_events_total", reason="invalid_field") == 1
     assert listener.total("rejected_events_total") == 1
-    assert listener.logged.count(reason) == 1
+    assert listener.logged == ["invalid_field"]
 
 
-def test_every_reason_has_a_case_and_is_exported_as_0_from_the_start(listener: Listener) -> None:
-    elsewhere = {"conflict", "foreign_system", "unknown_field"}
-    assert {*REJECTIONS, *elsewhere} == set(REJECTED_REASONS)
+def test_every_reason_is_exported_as_0_from_the_start(listener: Listener) -> None:
     for reason in REJECTED_REASONS:
         assert listener.value("rejected_events_total", reason=reason) == 0
     for reason in REFUSED_REASONS:

@@ -31,7 +31,6 @@ def message(classifier: Classifier, text: str) -> str:
 
 
 def test_time_beyond_clock_skew_is_rejected(classifier: Classifier) -> None:
-    """Fails without the check of clock skew."""
     assert reason(classifier, occurred_at=at(MAX_SKEW)) is None
     assert reason(classifier, occurred_at="9999-12-31T23:59:59-23:59") == "clock_skew"
     (rejection,) = classify_one(classifier, occurred_at=at(MAX_SKEW + 0.001)).rejected
@@ -51,7 +50,6 @@ def test_time_before_utc_begins_is_rejected(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("id_", ["x", "x" * 128, "é" * 64, "😀" * 32])
 def test_id_has_1_to_128_bytes(classifier: Classifier, id_: str) -> None:
-    """Fails when the length is not checked in bytes."""
     assert reason(classifier, id=id_) is None
     for wrong in (id_ + "x" * 128, id_ + "é" * 64):
         text = f'{{"system":"softdrive","id":"{wrong}"}}'
