@@ -136,11 +136,6 @@ def test_user_of_a_browser_is_distinct_from_users_of_other_senders(browsers: Bro
     assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
 
 
-def test_label_of_wrong_type_is_rejected(browsers: Browsers) -> None:
-    answer = browsers.post({"id": "a", "labels": {"region": 5}})
-    assert answer.json["rejected"][0]["reason"] == "invalid_label"
-
-
 def test_beacon_has_1_to_100_events() -> None:
     assert read([{"id": str(number)} for number in range(100)]).total == 100
     with pytest.raises(TooManyEvents, match="101 events: at most 100 in one beacon"):

@@ -111,6 +111,7 @@ def test_rejected_events_are_named_and_the_others_counted(browsers: Browsers) ->
         {"id": "b", "code": True},
         {"id": "c", "system": "softdrive"},
         5,
+        {"id": "d", "labels": {"region": 5}},
     ]
     answer = browsers.post(events)
     assert answer.status == 200
@@ -120,6 +121,7 @@ def test_rejected_events_are_named_and_the_others_counted(browsers: Browsers) ->
         (1, "invalid_field"),
         (2, "foreign_system"),
         (3, "not_an_object"),
+        (4, "invalid_label"),
     ]
     assert rejected[1]["message"] == "system: this key sends events of 'streampixel' only"
     assert browsers.listener.value("rejected_events_total", reason="foreign_system") == 1
