@@ -23,7 +23,6 @@ class Delayed(Stream):
 
 
 def test_address_above_its_rate_is_429_and_others_are_not(browsers: Browsers) -> None:
-    """Fails without the rate limit per address."""
     assert browsers.statuses(21) == [204] * 20 + [429]
     stream = Stream([b"x" * 100])
     answer = browsers.post(stream)

@@ -8,27 +8,20 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.beacons.script import Script, ScriptRoute, load
+from exporter.beacons.script import FILE, ScriptRoute, load
 from exporter.ingest.app import IngestApp
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import Answer, Listener
 from tests.ops.ops_app import Ops, Page
 
-SOURCE = b"/* collects \xc3\xa9nds of sessions */\n" * 40
+SOURCE = FILE.read_bytes()
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Script:
-    path = tmp_path / "session-end-collector.js"
-    path.write_bytes(SOURCE)
-    return load(path)
-
-
-@pytest.fixture
-def listener(taxonomy: Taxonomy, script: Script) -> Listener:
+def listener(taxonomy: Taxonomy) -> Listener:
     listener = Listener(taxonomy)
-    routes = {names.COLLECTOR_PATH: ScriptRoute(script)}
+    routes = {names.COLLECTOR_PATH: ScriptRoute(load())}
     listener.app = IngestApp(listener.pipeline, listener.own, listener.refused, routes)
     return listener
 
@@ -38,7 +31,8 @@ def get(listener: Listener, method: str = "GET", **headers: str) -> Answer:
     return listener.post(b"", named, path=names.COLLECTOR_PATH, method=method)
 
 
-def test_any_page_may_load_the_script(listener: Listener, script: Script) -> None:
+def test_any_page_may_load_the_script(listener: Listener) -> None:
+    script = load()
     answer = get(listener, origin="https://anywhere.example")
     assert (answer.status, answer.body) == (200, SOURCE)
     assert answer.headers == {
@@ -79,9 +73,9 @@ def test_other_methods_are_405(listener: Listener) -> None:
     assert (answer.status, answer.headers[b"allow"]) == (405, b"GET, HEAD")
 
 
-def test_another_script_has_another_version(script: Script, tmp_path: Path) -> None:
+def test_another_script_has_another_version(tmp_path: Path) -> None:
     (tmp_path / "b.js").write_bytes(SOURCE + b"\n")
-    assert script.version != load(tmp_path / "b.js").version
+    assert load().version != load(tmp_path / "b.js").version
 
 
 def test_landing_page_has_the_script_element() -> None:

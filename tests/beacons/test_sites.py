@@ -45,9 +45,6 @@ def test_each_key_leads_to_its_site(tmp_path: Path) -> None:
     assert (site.name, site.system) == ("shop", "streampixel")
     assert site.origins == {b"https://shop.example"}
     assert (site.limit, site.labels) == (Limit(50, 500), {})
-
-
-def test_site_has_its_own_rate_and_labels(tmp_path: Path) -> None:
     more = "    rate: 2.5\n    burst: 9\n    labels:\n      region: [eu-west, us-east]\n"
     site = read(tmp_path, SOUND + more)[HASH]
     assert site.limit == Limit(2.5, 9)

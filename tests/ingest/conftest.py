@@ -12,7 +12,6 @@ from exporter.ingest.guard import Media
 from exporter.ingest.labels import LabelValues
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
-from tests.ingest import memory_ledger
 from tests.ingest.listener import LABELS, NOW, Listener
 
 MAX_AGE, MAX_SKEW = 900, 300
@@ -62,11 +61,6 @@ def reason(classifier: Classifier, **fields: Any) -> str | None:
     """The reason of an event's rejection; None when it is valid."""
     rejected = classify_one(classifier, **fields).rejected
     return rejected[0].reason if rejected else None
-
-
-def keys_and_fingerprints(classified: Classified) -> tuple[list[bytes], list[bytes]]:
-    pairs = memory_ledger.keys_and_fingerprints(classified.batch)
-    return [key for key, _ in pairs], [fingerprint for _, fingerprint in pairs]
 
 
 def at(seconds: float) -> str:

@@ -16,14 +16,14 @@ from exporter.ledger.contract import (
 )
 
 
-def keys_and_fingerprints(batch: Batch) -> list[tuple[bytes, bytes]]:
-    """Key and fingerprint of each event that has a key."""
+def keys_and_fingerprints(batch: Batch) -> tuple[list[bytes], list[bytes]]:
+    """Keys and fingerprints of the events that have a key."""
     columns = ((batch.keys, KEY_BYTES), (batch.fingerprints, FINGERPRINT_BYTES))
     keys, fingerprints = (
         [data[start : start + size] for start in range(0, len(data), size)]
         for data, size in columns
     )
-    return list(zip(keys, fingerprints, strict=True))
+    return keys, fingerprints
 
 
 class MemoryLedger:
@@ -51,7 +51,8 @@ class MemoryLedger:
             assert column is None or len(column) == len(batch)
         self.batches.append(batch)
         verdicts = bytearray(len(batch))
-        for index, (key, fingerprint) in enumerate(keys_and_fingerprints(batch)):
+        pairs = zip(*keys_and_fingerprints(batch), strict=True)
+        for index, (key, fingerprint) in enumerate(pairs):
             first = self._fingerprints.setdefault(key, fingerprint)
             if first is not fingerprint:
                 verdicts[index] = DUPLICATE if first == fingerprint else CONFLICT

@@ -14,27 +14,14 @@ from exporter.errors import (
     Unauthorized,
     UnknownKey,
 )
-from exporter.ingest.app import Answer as RouteAnswer
-from exporter.ingest.app import Request, find_route
+from exporter.ingest.app import find_route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
-from tests.ingest.listener import JSON, NDJSON, Answer, Listener, Refusing, Stream
+from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
 
 EVENT = b'{"system":"softdrive","id":"a"}'
 GZIP = {**JSON, b"content-encoding": b"gzip"}
 TOO_LARGE = b'{"system":"' + b"x" * 1024**2 + b'"}'
-
-
-class RefusingRoute:
-    """Refuses every request with `error`."""
-
-    methods: tuple[str, ...] = ("POST",)
-
-    def __init__(self, error: Refused) -> None:
-        self.error = error
-
-    async def take(self, request: Request) -> RouteAnswer | None:
-        raise self.error
 
 
 def assert_problem(listener: Listener, answer: Answer, status: int, reason: str) -> None:
@@ -53,30 +40,18 @@ def assert_problem(listener: Listener, answer: Answer, status: int, reason: str)
 
 # --- routes -----------------------------------------------------------------------------------------
 
-FIXED, PREFIX = RefusingRoute(NotFound("a")), RefusingRoute(NotFound("b"))
-ROUTES = {"/v1/fixed": FIXED, "/v1/prefix/": PREFIX}
 
-
-@pytest.mark.parametrize(
-    ("path", "route", "segment"),
-    [("/v1/fixed", FIXED, ""), ("/v1/prefix/k\u00e9y", PREFIX, "k\u00e9y")],
-)
-def test_route_is_fixed_path_or_prefix_and_one_segment(
-    path: str, route: RefusingRoute, segment: str
-) -> None:
-    assert find_route(ROUTES, "POST", path) == (route, segment)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_route_is_a_fixed_path_or_a_prefix_and_one_segment(listener: Listener) -> None:
+    route = listener.app.routes[LOGS_PATH]
+    routes = {"/v1/fixed": route, "/v1/prefix/": route}
+    assert find_route(routes, "POST", "/v1/fixed") == (route, "")
+    assert find_route(routes, "POST", "/v1/prefix/k\u00e9y") == (route, "k\u00e9y")
+    for path in (
         *("", "/", "/v1", "/v1/", "/v1/fixed/", "/v1/fixed/x", "/v1/prefix", "/v1/prefix/"),
         *("/v1/prefix/a/b", "/v1/prefix//", "//v1/fixed", "/V1/fixed", "v1/fixed", "/v1/prefix//a"),
-    ],
-)
-def test_route_of_other_paths_is_not_found(path: str) -> None:
-    with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-ends"):
-        find_route(ROUTES, "POST", path)
+    ):
+        with pytest.raises(NotFound, match="no such path; session ends are sent to /v1/session-e"):
+            find_route(routes, "POST", path)
 
 
 # --- refusals ---------------------------------------------------------------------------------------
@@ -126,14 +101,13 @@ def test_refusal_is_counted_once_and_closes_if_body_is_unread(
     ids=lambda value: getattr(value, "reason", value),
 )
 def test_refusal_of_a_small_body_closes_if_the_body_may_follow(
-    listener: Listener, error: Refused, closes: bool, closes_after_expect: bool
+    taxonomy: Taxonomy, error: Refused, closes: bool, closes_after_expect: bool
 ) -> None:
     """Fails when `Expect` is ignored: a client that sends it does not send the body after a refusal, and its
     next request was read as the body."""
-    listener.app.routes = {"/route/": RefusingRoute(error)}
-    headers = {b"content-length": b"41"}
+    listener = Listener(taxonomy, authenticator=Refusing(error))
     for more, closed in (({}, closes), ({b"expect": b"100-continue"}, closes_after_expect)):
-        answer = listener.post(EVENT, {**headers, **more}, path="/route/a")
+        answer = listener.post(EVENT, {**JSON, **more})
         assert answer.status == error.status
         assert (b"connection" in answer.headers) == closed
 
@@ -161,32 +135,15 @@ def test_validation_request_of_a_webhook_is_permitted_without_a_token(taxonomy: 
 # --- rejections -------------------------------------------------------------------------------------
 
 
-REJECTIONS: dict[str, tuple[bytes, dict[bytes, bytes]]] = {
-    "invalid_json": (b'{\n{"system":"softdrive"}', NDJSON),
-    "not_an_object": (b"5", JSON),
-    "duplicate_key": (b'{"system":"softdrive","id":"a","id":"b"}', JSON),
-    "too_deep": (b'{"system":"softdrive","x":' + b"[" * 40 + b"]" * 40 + b"}", JSON),
-    "missing_system": (b"{}", JSON),
-    "unknown_system": (b'{"system":"nope"}', JSON),
-    "invalid_field": (b'{"system":"softdrive","phase":"x"}', JSON),
-    "invalid_label": (b'{"system":"softdrive","labels":{"region":"\\n"}}', JSON),
-    "invalid_cloudevent": (b'{"id":"x"}', {b"content-type": b"application/cloudevents+json"}),
-    "clock_skew": (b'{"system":"softdrive","occurred_at":"2999-01-01T00:00:00Z"}', JSON),
-}
-
-
-@pytest.mark.parametrize("reason", REJECTIONS)
-def test_rejection_is_counted_once_and_logged(listener: Listener, reason: str) -> None:
-    answer = listener.post(*REJECTIONS[reason])
-    assert answer.json["rejected"][0]["reason"] == reason
-    assert listener.value("rejected_events_total", reason=reason) == 1
+def test_rejection_is_counted_once_and_logged(listener: Listener) -> None:
+    answer = listener.send({"system": "softdrive", "phase": "x"}, {"system": "softdrive"})
+    assert [rejected["reason"] for rejected in answer.json["rejected"]] == ["invalid_field"]
+    assert listener.value("rejected_events_total", reason="invalid_field") == 1
     assert listener.total("rejected_events_total") == 1
-    assert listener.logged.count(reason) == 1
+    assert listener.logged == ["invalid_field"]
 
 
-def test_every_reason_has_a_case_and_is_exported_as_0_from_the_start(listener: Listener) -> None:
-    elsewhere = {"conflict", "foreign_system", "unknown_field"}
-    assert {*REJECTIONS, *elsewhere} == set(REJECTED_REASONS)
+def test_every_reason_is_exported_as_0_from_the_start(listener: Listener) -> None:
     for reason in REJECTED_REASONS:
         assert listener.value("rejected_events_total", reason=reason) == 0
     for reason in REFUSED_REASONS:

@@ -18,10 +18,10 @@ from tests.ingest.conftest import (
     at,
     classify,
     classify_one,
-    keys_and_fingerprints,
     reason,
 )
 from tests.ingest.listener import NOW
+from tests.ingest.memory_ledger import keys_and_fingerprints
 
 
 def message(classifier: Classifier, text: str) -> str:
@@ -31,7 +31,6 @@ def message(classifier: Classifier, text: str) -> str:
 
 
 def test_time_beyond_clock_skew_is_rejected(classifier: Classifier) -> None:
-    """Fails without the check of clock skew."""
     assert reason(classifier, occurred_at=at(MAX_SKEW)) is None
     assert reason(classifier, occurred_at="9999-12-31T23:59:59-23:59") == "clock_skew"
     (rejection,) = classify_one(classifier, occurred_at=at(MAX_SKEW + 0.001)).rejected
@@ -51,7 +50,6 @@ def test_time_before_utc_begins_is_rejected(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("id_", ["x", "x" * 128, "é" * 64, "😀" * 32])
 def test_id_has_1_to_128_bytes(classifier: Classifier, id_: str) -> None:
-    """Fails when the length is not checked in bytes."""
     assert reason(classifier, id=id_) is None
     for wrong in (id_ + "x" * 128, id_ + "é" * 64):
         text = f'{{"system":"softdrive","id":"{wrong}"}}'
@@ -121,12 +119,14 @@ def test_places_follow_events_through_partition_and_reordering(classifier: Class
 
 
 def test_columns_follow_keyed_events_to_the_front(classifier: Classifier) -> None:
-    keyed = {"system": "softdrive", "duration_seconds": 2, "session_id": "key", "id": "a"}
-    unkeyed = {"system": "softdrive", "duration_seconds": 1, "session_id": "no key"}
-    both, alone = classify(classifier, unkeyed, keyed), classify(classifier, keyed)
+    plain = {"system": "softdrive", "session_id": "no key", "duration_seconds": 1, "user": "u"}
+    keyed = {**plain, "session_id": "key", "duration_seconds": 2, "user": "v", "id": "a"}
+    both, alone = classify(classifier, plain, keyed), classify(classifier, keyed)
     assert both.batch.durations == [2.0, 1.0]
     assert both.batch.sessions == ["key", "no key"]
-    assert keys_and_fingerprints(both) == keys_and_fingerprints(alone)
+    assert both.batch.users
+    assert [both.batch.users[0]] == alone.batch.users != [both.batch.users[1]]
+    assert keys_and_fingerprints(both.batch) == keys_and_fingerprints(alone.batch)
 
 
 def columns(classified: Classified) -> list[Any]:

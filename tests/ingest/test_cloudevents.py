@@ -55,17 +55,11 @@ def test_binary_event_has_the_key_of_the_structured_event(listener: Listener) ->
     assert listener.post(*written(to_structured_event(event))).json["duplicates"] == 1
 
 
-def test_quotes_around_a_header_are_removed(listener: Listener) -> None:
+def test_quotes_and_other_headers_do_not_change_the_key(listener: Listener) -> None:
     body = json.dumps(DATA).encode()
     assert listener.post(body, BINARY).json["accepted"] == 1
-    assert listener.post(body, {**BINARY, b"ce-id": b'"e\\-1"'}).json["duplicates"] == 1
-
-
-def test_other_headers_are_no_attributes(listener: Listener) -> None:
-    body = json.dumps(DATA).encode()
-    other = {b"user-agent": b"%ff", b"my-id": b"other"}
-    assert listener.post(body, BINARY).json["accepted"] == 1
-    assert listener.post(body, {**BINARY, **other}).json["duplicates"] == 1
+    for headers in ({b"ce-id": b'"e\\-1"'}, {b"user-agent": b"%ff", b"my-id": b"other"}):
+        assert listener.post(body, {**BINARY, **headers}).json["duplicates"] == 1
 
 
 def test_batch_is_an_array_of_events(listener: Listener) -> None:
@@ -134,7 +128,6 @@ def encoded(text: str) -> dict[str, Any]:
         ({"specversion": "0.3"}, "invalid_cloudevent", "specversion: '0.3' is not '1.0'"),
         ({"source": "\ud800"}, "invalid_cloudevent", "source: contains a lone surrogate"),
         ({"time": 5}, "invalid_cloudevent", "time: must be a string, not a number"),
-        ({"time": "\ud800"}, "invalid_field", "time: "),
         *(
             (data, "invalid_cloudevent", f"data: must be an event, a JSON object, not {kind}")
             for data, kind in (
@@ -143,19 +136,12 @@ def encoded(text: str) -> dict[str, Any]:
                 (encoded("[]"), "an array"),
             )
         ),
-        ({"data": None, "data_base64": 5}, "invalid_cloudevent", "data_base64: must be a string"),
         *(
-            (
-                {"data": None, "data_base64": text},
-                "invalid_cloudevent",
-                "data_base64: is not base64 of JSON",
+            ({"data": None, "data_base64": text}, "invalid_cloudevent", f"data_base64: {rule}")
+            for text, rule in (
+                (5, "must be a string"),
+                *((text, "is not base64 of JSON") for text in ("%%%", "é", "ew==", "e30=*")),
             )
-            for text in ("%%%", "é", "ew==")
-        ),
-        (
-            {"data": None, "data_base64": "e30=*"},
-            "invalid_cloudevent",
-            "data_base64: is not base64",
         ),
         # The parser of the envelope has not seen the text in base64.
         (encoded('{"system":"softdrive","code":1,"code":2}'), "duplicate_key", ""),

@@ -103,11 +103,6 @@ def test_duplicate_key_is_rejected(pairs: str, filler: int, media: Media) -> Non
     assert all(isinstance(other, dict) for other in others)
 
 
-def test_duplicate_key_is_named() -> None:
-    with pytest.raises(Rejected, match=r"^duplicate key 'b'$"):
-        strict_json.parse(b'{"a":1,"b":2,"b":3}').checked(32)
-
-
 @pytest.mark.parametrize("name", [name for name in FULL if name != "system"])
 def test_empty_text_in_a_batch_means_absent(name: str) -> None:
     """Fails when the decoder of a shape accepts "": two events that are alike get two fingerprints."""

@@ -16,9 +16,9 @@ from tests.ingest.conftest import (
     MAX_AGE,
     at,
     classify,
-    keys_and_fingerprints,
     make_classifier,
 )
+from tests.ingest.memory_ledger import keys_and_fingerprints
 
 KEYLESS = {name: value for name, value in BASE.items() if name != "id"}
 
@@ -27,7 +27,7 @@ def both(
     classifier: Classifier, event: dict[str, Any], **change: Any
 ) -> tuple[list[bytes], list[bytes]]:
     """Keys and fingerprints of an event and its changed copy."""
-    return keys_and_fingerprints(classify(classifier, event, {**event, **change}))
+    return keys_and_fingerprints(classify(classifier, event, {**event, **change}).batch)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_key_depends_on_system_and_id_or_on_session_code_and_time(
 
 def test_unknown_codes_differ_in_derived_key_and_fingerprint(classifier: Classifier) -> None:
     events = [{**KEYLESS, "code": code} for code in ("a", "b", "a")]
-    keys, fingerprints = keys_and_fingerprints(classify(classifier, *events))
+    keys, fingerprints = keys_and_fingerprints(classify(classifier, *events).batch)
     for values in (keys, fingerprints):
         assert values[0] == values[2] != values[1]
 
@@ -153,20 +153,6 @@ def test_batch_has_no_users_when_no_event_has_one(classifier: Classifier) -> Non
     assert classify(classifier, BASE).batch.users is None
 
 
-def test_hashes_follow_their_events(classifier: Classifier) -> None:
-    """Events without a key come last in a batch, and a rejected event is not in the batch."""
-    events = [
-        {"system": "streampixel", "code": 4001, "user": "u"},
-        {**BASE, "user": "v", "phase": "none"},
-        {**BASE, "id": "a", "user": "w"},
-        {**BASE, "id": "b", "user": "u"},
-    ]
-    classified = classify(classifier, *events)
-    assert list(classified.places) == [2, 3, 0]
-    hashes = classified.batch.users or []
-    assert hashes[1] == hashes[2] != hashes[0]
-
-
 def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Taxonomy) -> None:
     assert users(classifier, {}) != users(make_classifier(taxonomy), {})
 
@@ -174,7 +160,7 @@ def test_another_classifier_has_another_key(classifier: Classifier, taxonomy: Ta
 def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:
     """A fingerprint is stored and not keyed: it could show whether an end is that of a known user."""
     classified = classify(classifier, BASE, {**BASE, "user": "u"}, {**BASE, "user": "v"})
-    assert len(set(keys_and_fingerprints(classified)[1])) == 1
+    assert len(set(keys_and_fingerprints(classified.batch)[1])) == 1
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,6 @@ async def six_posts(taxonomy: Taxonomy) -> tuple[Disk, Listener, list[asyncio.Ta
 def test_four_large_bodies_are_at_the_ledger_and_small_bodies_overtake_the_others(
     taxonomy: Taxonomy,
 ) -> None:
-    """Fails when large bodies do not wait, or when small bodies wait."""
-
     async def scenario() -> None:
         disk, listener, posts = await six_posts(taxonomy)
         assert disk.begun == 4

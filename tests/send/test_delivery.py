@@ -99,7 +99,7 @@ def test_late_response_is_retried_and_nothing_is_counted_twice(sender: Sender) -
 def test_attempt_ends_soon_after_max_wait(sender: Sender) -> None:
     def respond_late(handler: Handler) -> None:
         late.wait(3)
-        handler.answer(503)
+        answers(503)(handler)
 
     late = threading.Event()
     sender.faults += [respond_late]

@@ -37,7 +37,6 @@ def of_record(**fields: Any) -> bytes:
     ],
 )
 def test_null_is_the_default_of_a_field(body: bytes) -> None:
-    """Fails when null is read in another way than by protobuf's parser of JSON."""
     message = as_json(Parse(body, ExportLogsServiceRequest()))
     assert parse(body) == parse(json.dumps(message).encode())
 

@@ -76,7 +76,6 @@ def test_record_counts_once_however_often_it_is_sent(
 
 
 def test_record_and_posted_event_with_one_id_count_once(listener: Listener) -> None:
-    """Fails when keys or fingerprints of records differ from those of posted events."""
     event = {**END, "id": "u-1", "occurred_at": "2026-11-20T19:00:00Z", "labels": {"region": "eu"}}
     assert listener.send(event).json["accepted"] == 1
     given = record({**END, "log.record.uid": "u-1", "region": "eu"})
