@@ -145,23 +145,6 @@ async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     assert (await restored(copy))[:2] == (count, count)
 
 
-async def test_ledger_that_is_closed_while_it_is_copied_is_copied_again(
-    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails without the comparison of the database's state: the copy is damaged."""
-    numbers = Numbers(await home.open())
-    await numbers.commit(200)
-
-    async def close() -> None:
-        await numbers.commit(10)
-        await numbers.ledger.close()
-
-    copies = interrupted(monkeypatch, close)
-    copy = await asyncio.to_thread(back_up, home.folder, folder)
-    assert copies == ["ledger.db", "ledger.db"]
-    assert (await restored(copy))[:2] == (210, 210)
-
-
 async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
