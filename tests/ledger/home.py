@@ -3,7 +3,9 @@
 import asyncio
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.sqlite import SqliteLedger
+from exporter.logs import Log
 from exporter.settings.ledger_address import parse
 from tests.clock import Clock
 from tests.ledger.batches import FAILURE, batch
@@ -23,42 +26,57 @@ L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
 
 
-class SqliteHome:
-    """Opens ledgers in one folder, one after the other; `wall` and `monotonic` are their clocks."""
+class Home:
+    """`wall` and `monotonic` are the clocks of its ledgers; `calls` counts their "failure" and "broken"."""
+
+    def __init__(self) -> None:
+        self.wall, self.monotonic = Clock(1_800_000_000.0), Clock(1000.0)
+        self.calls = Counter[str]()
+
+    def _split(self, kind: type, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The options that are settings of this kind, and all others."""
+        settings = {name: options.pop(name) for name in kind.__annotations__ if name in options}
+        calls = {f"on_{name}": partial(self.calls.update, [name]) for name in ("failure", "broken")}
+        return settings, {**calls, **options}
+
+
+class SqliteHome(Home):
+    """Opens ledgers in one folder, one after the other."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
-        self.wall = Clock(1_800_000_000.0)
-        self.monotonic = Clock(1000.0)
 
     def settings(self, **options: Any) -> LedgerSettings:
         clocks = {"wall": self.wall, "monotonic": self.monotonic}
         return LedgerSettings(self.folder, **{"ids": 1000, **clocks, **options})
 
     async def open(self, **options: Any) -> SqliteLedger:
-        settings = {
-            name: options.pop(name) for name in LedgerSettings.__annotations__ if name in options
-        }
-        return tracked(await SqliteLedger.open(self.settings(**settings), **options))
+        settings, others = self._split(LedgerSettings, options)
+        return tracked(await SqliteLedger.open(self.settings(**settings), **others))
 
 
-class RedisHome:
+class RedisHome(Home):
     """Opens ledgers that are replicas over the store at `url`; `monotonic` replaces Redis' clock."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self.url = url
-        self.wall = Clock(1_800_000_000.0)
-        self.monotonic = Clock(1000.0)
 
     async def open(self, *, ids: int = 1000, **options: Any) -> RedisLedger:
         """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
-        settings = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall}
-        settings |= {
-            name: options.pop(name) for name in RedisSettings.__annotations__ if name in options
-        }
-        return tracked(
-            await RedisLedger.open(RedisSettings(parse(self.url), **settings), **options)
-        )
+        given, others = self._split(RedisSettings, options)
+        settings = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall, **given}
+        opened = await RedisLedger.open(RedisSettings(parse(self.url), **settings), **others)
+        return tracked(opened)
+
+
+def logged(monkeypatch: pytest.MonkeyPatch, state: Callable[[], object]) -> list[tuple[str, Any]]:
+    """The events of the errors and infos that are logged from now on, with the state at that time."""
+    lines: list[tuple[str, Any]] = []
+    for level in ("error", "info"):
+        monkeypatch.setattr(Log, level, lambda _, event, **__: lines.append((event, state())))
+    return lines
 
 
 def tracked(ledger: L) -> L:

@@ -86,12 +86,11 @@ async def test_file_overwritten_in_place_breaks_the_ledger(
     """
     home.folder.mkdir()
     create(home.folder / "other.db", Meta(ledger="0"))
-    broken: list[int] = []
     ledger = await home.open()
     await ledger.close()
     shutil.copy(home.folder / "ledger.db", home.folder / "older.db")
     for number in (1, 2):
-        ledger = await home.open(on_broken=lambda: broken.append(1))
+        ledger = await home.open()
         await ledger.commit(batch([number]))
         await ledger.commit(batch([number], unkeyed=1))
         if number == 1:
@@ -103,9 +102,9 @@ async def test_file_overwritten_in_place_breaks_the_ledger(
         home.monotonic.advance(1.1)
         with suppress(LedgerUnavailable):
             await ledger.commit(batch([]))
-        await until(lambda: broken)
+        await until(lambda: home.calls["broken"])
     await ledger.close()
-    assert broken == [1]
+    assert home.calls["broken"] == 1
     problem = f"the ledger failed: {home.folder / name} was overwritten by another program"
     assert ledger.status().problem == problem
 
@@ -161,14 +160,13 @@ async def test_close_after_the_folder_was_replaced_leaves_the_new_ledger_alone(
 
     Fails without the check before the database is closed.
     """
-    broken: list[int] = []
-    first = await home.open(on_broken=lambda: broken.append(1))
+    first = await home.open()
     await first.commit(batch([1]))
     home.folder.rename(home.folder.with_name("moved"))
     second = await home.open()
     await second.commit(batch([2]))
     await first.close()
-    assert broken == [1]
+    assert home.calls["broken"] == 1
     assert (home.folder / "ledger.db-wal").stat().st_size
     assert (await second.commit(batch([3]))).accepted == 1
 

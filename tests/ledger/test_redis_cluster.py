@@ -113,15 +113,14 @@ async def test_moved_slot_is_followed_without_a_refusal(
     home: RedisHome, cluster: RedisCluster
 ) -> None:
     """Fails when a call that was answered MOVED, and so not run, is not sent to the new master."""
-    failures: list[bool] = []
-    ledger = await home.open(timeout=2.0, on_failure=lambda: failures.append(True))
+    ledger = await home.open(timeout=2.0)
     source = cluster.master_of(5)
     target = next(node for node in cluster.masters() if node is not source)
     # On this thread: the ledger sees the Cluster before and after the move, and not between.
     move(redis.crc.key_slot(b"{5}"), source, target, cluster)
     wait_for(lambda: cluster.master_of(5) is target)
     receipt = await ledger.commit(batch(range(200)))
-    assert (receipt.accepted, failures) == (200, [])
+    assert (receipt.accepted, home.calls["failure"]) == (200, 0)
 
 
 async def test_write_needs_the_confirmation_of_a_replica(

@@ -10,7 +10,7 @@ from exporter.ledger.redis.connection import RedisSettings, ServerConnection
 from exporter.settings.ledger_address import parse
 from tests.e2e.prometheus_process import free_port
 from tests.ledger.batches import FAILURE, batch, key
-from tests.ledger.home import RedisHome, recovered, retried, unavailable, until, value
+from tests.ledger.home import RedisHome, logged, recovered, retried, unavailable, until, value
 from tests.ledger.redis_server import RedisServer, ValkeyServer
 
 
@@ -140,13 +140,8 @@ async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
 ) -> None:
     """Fails when the problem is set after the failure's log line, or cleared after the recovery's log
     line."""
-    lines: list[tuple[str, bool]] = []
     ledger = await home.open(timeout=0.5)
-    for level in ("error", "info"):
-        monkeypatch.setattr(
-            f"exporter.ledger.redis.ledger.log.{level}",
-            lambda event, **_: lines.append((event, ledger.status().problem is not None)),
-        )
+    lines = logged(monkeypatch, lambda: ledger.status().problem is not None)
     server.command("CLIENT", "PAUSE", 60_000, "WRITE")
     await unavailable(ledger, *range(50))
     server.command("CLIENT", "UNPAUSE")

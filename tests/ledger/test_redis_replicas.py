@@ -6,7 +6,7 @@ from exporter.errors import LedgerError
 from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.connection import CallFailed
 from tests.ledger.batches import FAILURE, OTHER, batch, key, series
-from tests.ledger.home import RedisHome, total, until, value
+from tests.ledger.home import RedisHome, logged, total, until, value
 from tests.ledger.redis_server import RedisServer
 
 
@@ -157,16 +157,10 @@ async def test_emptied_redis_breaks_the_ledger_before_the_first_log_line(
     """Fails when the problem is set, or `on_broken` called, after the log line, when high-water marks are
     written before the id is compared, and when the old id is used again: an empty ledger with the totals of
     the old ledger would hide all new events."""
-    broken: list[bool] = []
-    lines: list[tuple[str, bool, bool]] = []
-    old = await home.open(zero=[FAILURE], on_broken=lambda: broken.append(True))
+    old = await home.open(zero=[FAILURE])
     await old.commit(batch(range(100)))
     name = old.totals().ledger
-
-    def error(event: str, **_: object) -> None:
-        lines.append((event, old.status().problem is not None, bool(broken)))
-
-    monkeypatch.setattr("exporter.ledger.redis.ledger.log.error", error)
+    lines = logged(monkeypatch, lambda: (bool(old.status().problem), home.calls["broken"]))
     run, emptied = ClusterClient.run, []
 
     async def empty_before_a_read(client: ClusterClient, calls, **options):
@@ -176,10 +170,10 @@ async def test_emptied_redis_breaks_the_ledger_before_the_first_log_line(
 
     monkeypatch.setattr(ClusterClient, "run", empty_before_a_read)
     await until(lambda: lines)
-    assert lines == [("ledger_broken", True, True)]
+    assert lines == [("ledger_broken", (True, 1))]
     assert old.status().problem == f"the shared ledger {name} {problem}"
     await old.close()
-    assert broken == [True]
+    assert home.calls["broken"] == 1
     new = await home.open(zero=[FAILURE])
     assert new.totals().ledger != name
     assert (value(new), new.status().lost_events) == (0, 0)

@@ -12,7 +12,7 @@ from exporter.errors import LedgerUnavailable
 from exporter.ledger import sqlite
 from exporter.ledger.store import Store
 from tests.ledger.batches import FAILURE, batch
-from tests.ledger.home import SqliteHome, until, value
+from tests.ledger.home import SqliteHome, logged, until, value
 
 
 class Disk:
@@ -74,13 +74,8 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
     Fails when FullError is not caught, when ids expire or enter the window before the write, and when users
     are remembered before it: the retry was then counted as a repeat.
     """
-    failures: list[int] = []
-    logged: list[tuple[str, str | None]] = []
-    ledger = await home.open(ids=10, on_failure=lambda: failures.append(1))
-    for level in ("error", "info"):
-        monkeypatch.setattr(
-            sqlite.log, level, lambda event, **_: logged.append((event, ledger.status().problem))
-        )
+    ledger = await home.open(ids=10)
+    lines = logged(monkeypatch, lambda: ledger.status().problem)
     for number in range(10):
         await ledger.commit(batch([number]))
     before = ledger.totals()
@@ -89,7 +84,7 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
     for number in (1, 2):
         with pytest.raises(LedgerUnavailable, match="nothing was counted") as refusal:
             await ledger.commit(ends)
-        assert (refusal.value.retry_after, failures) == (5, [1] * number)
+        assert (refusal.value.retry_after, home.calls["failure"]) == (5, number)
     problem = f"the disk of {home.folder} is full"
     assert ledger.status().problem == problem
     assert ledger.totals() == before
@@ -99,7 +94,7 @@ async def test_write_refused_for_space_changes_nothing_and_can_be_repeated(
     assert value(ledger, FAILURE.of_repeats()) == 0
     assert ledger.status().problem is None
     assert (await ledger.commit(batch([3]))).duplicates == 1
-    assert logged == [("ledger_unavailable", problem), ("ledger_recovered", None)]
+    assert lines == [("ledger_unavailable", problem), ("ledger_recovered", None)]
 
 
 # --- a broken ledger ---------------------------------------------------------------------------
@@ -118,12 +113,7 @@ async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     broken = threading.Event()
     ledger = await home.open(on_broken=broken.set)
     await ledger.commit(batch([1]))
-    seen: list[tuple[bool, bool]] = []
-    monkeypatch.setattr(
-        sqlite.log,
-        "error",
-        lambda *_, **__: seen.append((ledger.status().problem is not None, broken.wait(10))),
-    )
+    lines = logged(monkeypatch, lambda: (bool(ledger.status().problem), broken.wait(10)))
     disk.errors.append(error)
     answers = await asyncio.gather(
         *(ledger.commit(batch([n])) for n in range(2, 20)), return_exceptions=True
@@ -138,7 +128,7 @@ async def test_other_failure_of_a_write_breaks_the_ledger_for_good(
     wal = home.folder / "ledger.db-wal"
     before = wal.read_bytes()
     await ledger.close()
-    assert seen == [(True, True)]
+    assert lines == [("ledger_broken", (True, True))]
     assert wal.read_bytes() == before, "the next start reads the WAL"
     ledger = await home.open()
     assert (await ledger.commit(batch([1, 2]))).verdicts == bytes([1, 0])
@@ -159,9 +149,8 @@ async def test_batches_during_a_hang_are_refused_and_count_once(
 ) -> None:
     """Row 30. Fails when nothing watches the writer, when new batches are taken during the hang, and when
     waiting batches are written after it (6 events without a key)."""
-    broken: list[int] = []
     writing, free = threading.Event(), threading.Event()
-    ledger = await home.open(on_broken=lambda: broken.append(1))
+    ledger = await home.open()
     await ledger.commit(batch([1]))
     disk.during = lambda: writing.set() or free.wait(60)
     first = asyncio.create_task(ledger.commit(batch([2], unkeyed=1)))
@@ -189,7 +178,7 @@ async def test_batches_during_a_hang_are_refused_and_count_once(
     assert (receipt.accepted, receipt.duplicates) == (3, 1)
     assert value(ledger) == 6
     assert (ledger.status().queue_events, ledger.status().queue_bytes) == (0, 0)
-    assert not broken
+    assert not home.calls["broken"]
 
 
 @pytest.mark.usefixtures("short_limit")
@@ -211,11 +200,10 @@ async def test_close_gives_up_when_the_last_checkpoint_hangs(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when the end of the writer is not timed, and when `on_broken` runs after `close`."""
-    broken: list[int] = []
-    ledger = await home.open(on_broken=lambda: broken.append(1))
+    ledger = await home.open()
     free = threading.Event()
     monkeypatch.setattr(Store, "checkpoint", lambda _: free.wait(20))
     await ledger.close()
-    assert broken == [1]
+    assert home.calls["broken"] == 1
     assert "hangs" in str(ledger.status().problem)
     free.set()
