@@ -21,12 +21,6 @@ from tests.ledger.faulty_disk import faulty_disk
 from tests.ledger.home import SqliteHome, unavailable, until, value
 
 
-def swap(path: Path) -> None:
-    copy = path.with_name("copy")
-    shutil.copy(path, copy)
-    copy.replace(path)
-
-
 async def test_commit_to_a_deleted_file_is_not_shown(home: SqliteHome) -> None:
     """Fails when the files are compared after the totals are published."""
     ledger = await home.open()
@@ -41,7 +35,7 @@ def test_file_replaced_within_the_resolution_of_times_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails when a folder is trusted a second after a change: another change may leave its time the same."""
-    for name in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker"):
+    for name in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker", "copy"):
         (tmp_path / name).touch()
     stat, changed = os.stat, tmp_path.stat()
     files = OpenFiles(tmp_path, lambda: changed.st_ctime + 1)
@@ -51,7 +45,7 @@ def test_file_replaced_within_the_resolution_of_times_is_noticed(
 
     monkeypatch.setattr(os, "stat", coarse)
     files.check_changes()
-    swap(tmp_path / "ledger.lock")
+    (tmp_path / "copy").replace(tmp_path / "ledger.lock")
     with pytest.raises(Replaced, match="is another file now"):
         files.check_changes()
     files.close()

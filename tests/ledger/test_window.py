@@ -100,17 +100,6 @@ async def test_window_keeps_the_configured_number_of_ids(home: SqliteHome) -> No
     )
 
 
-async def test_ids_expire_without_traffic(home: SqliteHome) -> None:
-    ledger = await home.open(age=100.0)
-    for number in range(20):
-        home.monotonic.advance(5)
-        await ledger.commit(batch([number]))
-    home.monotonic.advance(101)
-    while ledger.status().window_ids:
-        await ledger.commit(batch([]))
-        home.monotonic.advance(1)
-
-
 # --- rows on the disk --------------------------------------------------------------------------
 
 
