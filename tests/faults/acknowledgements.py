@@ -22,16 +22,15 @@ from tests.faults.table import Mutant, patched, reached, row
 _CALLS: Final = "fdatasync,write,writev,sendto,sendmsg"
 _SYNC: Final = re.compile(r"(\d+) +fdatasync\(\d+<[^>]*ledger\.db-wal>")
 _DONE: Final = re.compile(r"(\d+) .*fdatasync.* = 0$")
-PRAGMA: Final = """
+_UNSYNCED: Final = """
 from exporter.ledger import store
 opened = store._open
 def _open(path):
     connection = opened(path)
-    connection.execute("PRAGMA {}").fetchall()
+    connection.execute("PRAGMA synchronous=OFF").fetchall()
     return connection
 store._open = _open
 """
-"""A mutant whose SQLite connection has this setting."""
 
 
 def _count(trace: str) -> tuple[int, int]:
@@ -56,7 +55,7 @@ def _count(trace: str) -> tuple[int, int]:
     2,
     "acknowledge only after fsync",
     "0 of 500 before it",
-    Mutant("sync", PRAGMA.format("synchronous=OFF"), "^10 ack.*, 10 before"),
+    Mutant("sync", _UNSYNCED, "^10 ack.*, 10 before"),
 )
 def order(folder: Path, quick: bool, mutant: str = "") -> str:
     events = 10 if quick else 500

@@ -6,7 +6,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from exporter.names import LOG_LOST_LINES, SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
@@ -28,19 +28,10 @@ _STREAMS: Final = {
 """Commands that start the exporter with a stream that cannot be written."""
 
 
-class _Result(NamedTuple):
-    """Counts of a run without a stream, and the exit code."""
-
-    accepted: int
-    counted: int
-    refused: int
-    code: int
-    lost: int
-
-
-def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
+def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> tuple[int, ...]:
     """Run an exporter without a stream: send events, malformed bodies and a slow head, and delete its ledger.
 
+    Returns the events accepted and counted, the bodies refused, the exit code and the number of lost lines.
     Raises `Missed` when the exporter does not start, answer or end.
     """
     ports = {"ingest": free_port(), "ops": free_port()}
@@ -73,7 +64,7 @@ def _silence(folder: Path, stream: str, rounds: int, mutant: str) -> _Result:
                 pass
         counted, lost = (int(exporter.total(name)) for name in (SESSION_ENDS, LOG_LOST_LINES))
         (folder / "data" / "ledger.db").unlink()
-        return _Result(accepted, counted, refused, exporter.wait(patience), lost)
+        return accepted, counted, refused, exporter.wait(patience), lost
     except (OSError, http.client.HTTPException, subprocess.TimeoutExpired, AssertionError) as error:
         raise Missed(f"{stream}: {error!r}") from None
     finally:
@@ -114,8 +105,8 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
     )
     return reached(
         figure,
-        all(result[:4] == (rounds, rounds, rounds, 1) for result in results.values())
-        and all(
-            (result.lost > 0) is stream.startswith("stderr") for stream, result in results.items()
+        all(
+            (*others, lines > 0) == (rounds, rounds, rounds, 1, stream.startswith("stderr"))
+            for stream, (*others, lines) in results.items()
         ),
     )

@@ -6,7 +6,8 @@ from tests.faults.table import row_of_tests
 
 _LEDGER: Final = "tests/ledger/test_"
 _HISTORIES: Final = f"{_LEDGER}stateful.py"
-
+_FAILURES: Final = f"{_LEDGER}redis_failures.py::test_"
+_CLUSTER: Final = f"{_LEDGER}redis_cluster.py::test_"
 
 FSYNC: Final = row_of_tests(
     4,
@@ -59,22 +60,12 @@ REDIS: Final = row_of_tests(
     24,
     "Redis: flush, OOM, reshard, timeout",
     "503; a retry is exact",
-    *(
-        f"{_LEDGER}redis_failures.py::test_{name}"
-        for name in (
-            "flushed_scripts_are_loaded_again",
-            "out_of_memory_writes_nothing_and_a_retry_is_exact",
-            "silent_redis_is_503_in_time_and_a_retry_is_exact",
-            "paused_writes_are_503_and_the_problem_precedes_the_log",
-        )
-    ),
-    *(
-        f"{_LEDGER}redis_cluster.py::test_{name}"
-        for name in (
-            "batches_of_a_silent_shard_are_503_and_retries_are_exact",
-            "slot_moving_under_load_loses_and_doubles_nothing",
-        )
-    ),
+    _FAILURES + "flushed_scripts_are_loaded_again",
+    _FAILURES + "out_of_memory_writes_nothing_and_a_retry_is_exact",
+    _FAILURES + "silent_redis_is_503_in_time_and_a_retry_is_exact",
+    _FAILURES + "paused_writes_are_503_and_the_problem_precedes_the_log",
+    _CLUSTER + "batches_of_a_silent_shard_are_503_and_retries_are_exact",
+    _CLUSTER + "slot_moving_under_load_loses_and_doubles_nothing",
 )
 OTLP: Final = row_of_tests(
     40,
