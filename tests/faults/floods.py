@@ -40,11 +40,10 @@ def beacon_sites(folder: Path) -> Path:
 
 def _exporter(folder: Path, mutant: str, **settings: object) -> ExporterProcess:
     """An exporter with tokens for senders and scrapers, and sites with public keys."""
-    sites = beacon_sites(folder)
     settings = {
+        "beacon_keys_file": beacon_sites(folder),
         "ingest_token_file": write(folder / "ingest", _TOKEN),
         "ops_token_file": write(folder / "ops", _SCRAPER),
-        "beacon_keys_file": sites,
         "beacon_rate": _ALLOWED,
         **settings,
     }
