@@ -1,8 +1,7 @@
-"""Fixtures of the ledger's tests: async tests, stores, and the length of the fault tests."""
+"""Fixtures of the ledger's tests: async tests and stores."""
 
 import asyncio
 import inspect
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,12 +30,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     asyncio.run(asyncio.wait_for(run(), _DEADLINE))
     return True
-
-
-@pytest.fixture(scope="session")
-def full() -> bool:
-    """Whether fault tests run at full length, as `make faults` does with FAULTS=full."""
-    return os.environ.get("FAULTS") == "full"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Stores of ledgers under test, in the form that the contract's tests need, and what tests ask a ledger."""
 
 import asyncio
+import os
 import shutil
 import time
 from collections import Counter
@@ -24,6 +25,8 @@ from tests.ledger.batches import FAILURE, batch
 
 L = TypeVar("L", bound=Ledger)
 OPENED: list[Ledger] = []
+FULL = os.environ.get("FAULTS") == "full"
+"""Whether fault tests run at full length, as `make faults` does."""
 
 
 class Home:

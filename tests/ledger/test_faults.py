@@ -15,7 +15,7 @@ from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import fill, remount
 from tests.ledger.batches import OTHER, batch
-from tests.ledger.home import SqliteHome, crash, until, value
+from tests.ledger.home import FULL, SqliteHome, crash, until, value
 from tests.programs import finished
 
 
@@ -124,12 +124,10 @@ async def _fail_fsync(folder: Path, point: int, events: int, error: str = "EIO")
     await ledger.close()
 
 
-async def test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once(
-    tmp_path: Path, full: bool
-) -> None:
+async def test_failed_fsync_breaks_the_ledger_and_a_retry_counts_once(tmp_path: Path) -> None:
     """Row 4. Fails when an I/O error is handled like a full disk, or the batch in flight gets a receipt."""
-    for point in range(1, 51) if full else (1, 3, 5, 9, 14):
-        await _fail_fsync(tmp_path / str(point), point, 60 if full else 16)
+    for point in range(1, 51) if FULL else (1, 3, 5, 9, 14):
+        await _fail_fsync(tmp_path / str(point), point, 60 if FULL else 16)
     # Unlike a refused write, it may have written the commit.
     await _fail_fsync(tmp_path / "quota", 14, 16, "EDQUOT")
 

@@ -27,7 +27,7 @@ from tests.ledger.damaged import (
     moved_aside,
     sample,
 )
-from tests.ledger.home import SqliteHome
+from tests.ledger.home import FULL, SqliteHome
 
 IN_DATABASE = {"database": COMMITS, "wal": 0, "both": COMMITS // 2}
 
@@ -60,14 +60,14 @@ def copied(sample: Sample, folder: Path) -> Path:
 
 @pytest.mark.parametrize("where", IN_DATABASE)
 def test_flipped_bit_or_cut_file_loses_nothing_or_is_moved_aside(
-    samples: dict[str, Sample], where: str, tmp_path: Path, logged: list[str], full: bool
+    samples: dict[str, Sample], where: str, tmp_path: Path, logged: list[str]
 ) -> None:
     """Row 6. Fails without the marker, row checksums or quick_check, and with a checkpoint before these
     checks."""
     chance = random.Random(f"seed {where}")
     moved = 0
     assert not moved_aside(samples[where], copied(samples[where], tmp_path / "l"), logged)
-    for _ in range(1000 if full else 40):
+    for _ in range(1000 if FULL else 40):
         folder = copied(samples[where], tmp_path / "l")
         names = {"database": ["ledger.db"], "wal": ["ledger.db-wal"]}
         name = chance.choice(names.get(where, ["ledger.db-wal", "ledger.db"]))

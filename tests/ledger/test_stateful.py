@@ -5,7 +5,6 @@ verdicts, when ids expire one commit early or by the wall clock, and when ids ar
 """
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -21,14 +20,13 @@ from exporter.ledger import repeats, segments
 from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE, Receipt, Series
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
-from tests.ledger.home import SqliteHome, crash
+from tests.ledger.home import FULL, SqliteHome, crash
 
 IDS, AGE, WINDOW = 30, 100.0, 90.0
 SLACK = 4 * 12
 """The most ids of a group: four batches at once."""
 ROW_IDS, ROWS_PER_BOUND = 4, 2
 """Few ids per row, so that short histories have many rows."""
-FULL = os.environ.get("FAULTS") == "full"
 SERIES = st.sampled_from([FAILURE, OTHER, LATE])
 BATCH = st.tuples(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=12),
