@@ -2,7 +2,6 @@
 read."""
 
 import contextlib
-import logging
 import re
 import socket
 from pathlib import Path
@@ -171,25 +170,6 @@ def test_half_closed_tls_connection_logs_nothing(
     assert not caplog.records
 
 
-def test_unread_pipelined_answers_raise_nothing(
-    start: Start, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fails without `is_closing` in `LingeringTransport.write`: uvicorn notifies only the last of the
-    requests that the peer is gone."""
-    server = start(receive_timeout=0.5)
-    with caplog.at_level(logging.ERROR):
-        client = server.connect()
-        client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
-        client.recv(10)
-        assert status(rest(server.connect())) == 408
-        assert len(rest(client)) < 32 * MIB
-        other = server.connect()
-        for _ in range(5):
-            # Iterations of the loop in which the other answers would be written.
-            ask(other, post(b"x"))
-    assert not caplog.records
-
-
 @pytest.mark.parametrize("keep_alive", [75, 0.1])
 def test_small_unread_answer_closes_the_connection(
     start: Start, monkeypatch: pytest.MonkeyPatch, keep_alive: float
@@ -228,24 +208,9 @@ def test_small_unread_answer_closes_the_connection(
     assert checks < 1000
 
 
-@pytest.mark.parametrize("lingers", [False, True])
-def test_connection_that_lingers_is_closing_until_the_second_close(lingers: bool) -> None:
-    """Fails without `_closing`: uvicorn would use the connection further, and a stop never close it."""
-    transport = Mock()
-    transport.is_closing.side_effect = lambda: transport.close.called
-    lingering = LingeringTransport(transport, lambda: lingers)
-    lingering.write(b"answer")
-    lingering.close()
-    assert lingering.is_closing()
-    assert transport.close.called is not lingers
-    # uvloop's transports raise on a write after their end.
-    lingering.write(b"another answer")
-    lingering.close()
-    assert transport.close.called
-    transport.write.assert_called_once_with(b"answer")
-
-
 def test_transport_that_was_aborted_is_closing() -> None:
+    """Fails without `_transport` in `is_closing`, and without `is_closing` in `write`: uvicorn notifies only
+    the last of pipelined requests that the peer is gone, and uvloop raises on a write after the end."""
     transport = Mock()
     transport.is_closing.return_value = True
     lingering = LingeringTransport(transport, bool)
