@@ -1,22 +1,22 @@
 """A bad network: a proxy that loses answers and refuses requests."""
 
-import http.client
 import threading
-from contextlib import closing
 from typing import Any
+
+import httpx
 
 from exporter.names import INGEST_PATH
 from tests.faulty_server import Fault, FaultyServer, Handler, answers
 
 
 class LossyProxy(FaultyServer):
-    """A proxy to an exporter's port `upstream`: each request takes one of `faults`, later requests pass.
+    """A proxy to an exporter's port `upstream`: each request takes one of `faults`, None is no fault.
 
     `bodies` are the bodies of all requests. `waiting` is set while a sender waits for an answer that will not
     come.
     """
 
-    def __init__(self, upstream: int, *faults: Fault) -> None:
+    def __init__(self, upstream: int, *faults: Fault | None) -> None:
         super().__init__(_Handler)
         self.url += INGEST_PATH
         self.upstream = upstream
@@ -41,20 +41,18 @@ class _Handler(Handler):
     def do_POST(self) -> None:
         self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         fault = self.server.faults.popleft() if self.server.faults else None
-        (fault or passed)(self)
+        if fault:
+            fault(self)
+        else:
+            self.answer(*self.forward())
 
     def forward(self) -> tuple[int, bytes]:
         """Status and body of the exporter's answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=30)
-        with closing(connection):
-            headers = {key: value for key, value in self.headers.items() if key != "Host"}
-            connection.request("POST", self.path, self.server.bodies[-1], headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-
-
-def passed(handler: Any) -> None:
-    handler.answer(*handler.forward())
+        url = f"http://127.0.0.1:{self.server.upstream}{self.path}"
+        headers = {key: value for key, value in self.headers.items() if key != "Host"}
+        body = self.server.bodies[-1]
+        reply = httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False)
+        return reply.status_code, reply.content
 
 
 def lost(handler: Any) -> None:

@@ -4,13 +4,14 @@ import json
 import os
 import re
 import shutil
-import stat
 import sys
 from pathlib import Path
 
 import pytest
 
 import exporter
+from exporter import names
+from exporter.export import SETS, contents
 from exporter.settings import Settings
 from tests.deploy.test_package import package_files
 from tests.e2e.exporter_process import ROOT, ExporterProcess
@@ -174,14 +175,53 @@ def test_build_steps_install_the_files_of_the_wheel(built: Path) -> None:
     assert not (built / "bin/pip").exists()
 
 
-def test_installed_exporter_writes_only_to_its_data_folder(
+def run(folder: Path, *command: str | Path) -> str:
+    """The output of a command in the folder, which must write nothing to standard error."""
+    ports = {f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", **ports}
+    done = finished(*command, cwd=folder, env=environment)
+    assert (done.returncode, done.stderr) == (0, ""), command
+    return done.stdout
+
+
+def test_installed_commands_work_outside_of_the_checkout(built: Path, tmp_path: Path) -> None:
+    program = built / "bin/session-end-exporter"
+    assert run(tmp_path, program, "--version") == f"session-end-exporter {exporter.__version__}\n"
+    assert run(tmp_path, program, "check").startswith("ok: softdrive (")
+    assert "No Worker Node Available" in run(tmp_path, program, "codes", "4001")
+
+
+def test_installation_exports_the_files_of_the_checkout(built: Path, tmp_path: Path) -> None:
+    """All sets in one process, which takes less time than nine."""
+    code = (
+        "from pathlib import Path\n"
+        "from exporter.export import SETS, export\n"
+        "for name in SETS: export(name, Path(name))"
+    )
+    run(tmp_path, built / "bin/python", "-c", code)
+    for name in SETS:
+        written = {path for path in (tmp_path / name).rglob("*") if path.is_file()}
+        expected = {tmp_path / name / path: content for path, content in contents(name).items()}
+        assert {path: path.read_bytes() for path in written} == expected
+
+
+def test_installed_exporter_counts_and_serves_runbooks_and_writes_only_to_its_data_folder(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exporter runs with a read-only root."""
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", VARIABLES["PYTHONDONTWRITEBYTECODE"])
-    program = (built / "bin/python", "-c", "from exporter.cli import main; main()")
+    program = [built / "bin/session-end-exporter"]
     with ExporterProcess(tmp_path / "data", program=program) as running:
+        event = {"id": "a", "system": "streampixel", "code": 4001}
+        assert running.post(event).json["accepted"] == 1
+        assert running.total(names.SESSION_ENDS, code="4001") == 1
+        page = running.request("ops", "GET", f"{names.CODES_PATH}/streampixel/4001").body.decode()
+        # The runbook of the wheel, as HTML.
+        text = contents("runbooks")[Path("streampixel/4001.md")].decode()
+        for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
+            assert f">{heading}</h2>" in page
+        assert running.request("ops", "GET", f"{names.ALERTS_PATH}/SessionEndSpike").status == 200
         assert running.stop() == 0
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
-    assert stat.S_ISREG((tmp_path / "data/ledger.db").stat().st_mode)
+    assert (tmp_path / "data/ledger.db").is_file()

@@ -1,11 +1,12 @@
-"""The source distribution and the wheel: equal bytes for equal files, and a working installation."""
+"""The source distribution and the wheel: equal bytes for equal files.
+
+test_containerfile.py installs the wheel.
+"""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +15,8 @@ from zipfile import ZipFile
 import pytest
 
 import exporter
-from exporter import names
-from exporter.export import SETS, contents
-from tests.e2e.exporter_process import ROOT, ExporterProcess
-from tests.programs import finished, output
+from tests.e2e.exporter_process import ROOT
+from tests.programs import output
 from tests.test_project import committed
 
 NAME = f"session_end_exporter-{exporter.__version__}"
@@ -34,7 +33,6 @@ JUNK = (
     *("deploy/compose/secrets/ingest-tokens", "data/ledger.db", "build/old.whl", "notes.txt"),
 )
 """Files that a checkout may contain in addition to the committed files."""
-FREE_PORTS = {f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")}
 
 
 def package_files() -> dict[str, Path]:
@@ -114,83 +112,3 @@ def test_source_distribution_builds_the_same_bytes_on_another_day(
     again = build(source, tmp_path / "dist", umask=0o077, **variables)
     assert again.wheel.read_bytes() == built.wheel.read_bytes()
     assert again.sdist.read_bytes() == built.sdist.read_bytes()
-
-
-class Installation:
-    """A virtual environment with the wheel, and a folder in which its commands run.
-
-    Its dependencies are those of the tests: installing 30 packages anew takes a minute, and
-    test_containerfile.py does it.
-    """
-
-    def __init__(self, wheel: Path, folder: Path) -> None:
-        self.folder = folder
-        environment = folder / "venv"
-        output(sys.executable, "-m", "venv", "--without-pip", environment)
-        self.program = environment / "bin/session-end-exporter"
-        self._python = environment / "bin/python"
-        output(
-            *(sys.executable, "-m", "pip", "--python", self._python, "--quiet", "install"),
-            *("--disable-pip-version-check", "--no-compile", "--no-deps", "--no-index", wheel),
-            env={**os.environ, "PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"},
-        )
-        (site,) = environment.glob("lib/python*/site-packages")
-        # Python reads no .pth file of a folder that is named in one: the checkout stays out of sys.path.
-        folders = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-        (site / "dependencies.pth").write_text("\n".join(folders))
-
-    def run(self, *arguments: str | Path) -> str:
-        """The output of a command that must succeed and write nothing to standard error."""
-        environment = {"PATH": "/usr/bin:/bin", **FREE_PORTS}
-        done = finished(*arguments, cwd=self.folder, env=environment)
-        assert (done.returncode, done.stderr) == (0, ""), arguments
-        return done.stdout
-
-    def python(self, code: str) -> str:
-        return self.run(self._python, "-c", code)
-
-
-@pytest.fixture(scope="module")
-def installation(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(built.wheel, tmp_path_factory.mktemp("installed"))
-
-
-def test_installed_commands_work_outside_of_the_checkout(installation: Installation) -> None:
-    program = installation.program
-    assert installation.python("import exporter; print(exporter.__file__)").startswith(
-        str(installation.folder)
-    )
-    version = installation.run(program, "--version")
-    assert version == f"session-end-exporter {exporter.__version__}\n"
-    assert installation.run(program, "check").startswith("ok: softdrive (")
-    assert "No Worker Node Available" in installation.run(program, "codes", "4001")
-
-
-def test_installation_exports_the_files_of_the_checkout(installation: Installation) -> None:
-    """All sets in one process, which takes less time than nine."""
-    installation.python(
-        "from pathlib import Path\n"
-        "from exporter.export import SETS, export\n"
-        "for name in SETS: export(name, Path('exports', name))"
-    )
-    for name in SETS:
-        folder = installation.folder / "exports" / name
-        written = {path for path in folder.rglob("*") if path.is_file()}
-        expected = {folder / path: content for path, content in contents(name).items()}
-        assert {path: path.read_bytes() for path in written} == expected
-
-
-def test_installed_exporter_counts_events_and_serves_runbooks(installation: Installation) -> None:
-    data = installation.folder / "data"
-    with ExporterProcess(data, program=[installation.program]) as running:
-        event = {"id": "a", "system": "streampixel", "code": 4001}
-        assert running.post(event).json["accepted"] == 1
-        assert running.total(names.SESSION_ENDS, code="4001") == 1
-        page = running.request("ops", "GET", f"{names.CODES_PATH}/streampixel/4001")
-        assert page.status == 200
-        # The runbook of the wheel, as HTML.
-        text = contents("runbooks")[Path("streampixel/4001.md")].decode()
-        for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
-            assert f">{heading}</h2>" in page.body.decode()
-        assert running.request("ops", "GET", f"{names.ALERTS_PATH}/SessionEndSpike").status == 200
-        assert running.stop() == 0

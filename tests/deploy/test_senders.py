@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from exporter import names
 from exporter.settings import Settings, load
-from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, passed, refused
+from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, refused
 from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
 from tests.faulty_server import Fault
@@ -88,7 +88,7 @@ class Sender:
 
     def kill_while_waiting(self, fault: Fault, folder: Path, *arguments: str) -> None:
         """Starts the program, which gets two answers, and kills it at its third request."""
-        with LossyProxy(self.port, passed, passed, fault) as network:
+        with LossyProxy(self.port, None, None, fault) as network:
             # A process group of its own: send.sh starts other programs.
             process = subprocess.Popen(
                 [*self._command, *arguments],
