@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+import redis
 import yaml
 
 from exporter import names
@@ -82,13 +83,8 @@ class Nodes:
     def form(self) -> str:
         """The output of form.sh for these nodes."""
         nodes = " ".join(f"127.0.0.1:{port}" for port in self.ports)
-        return self._output("sh", str(SCRIPTS / "form.sh"), NODES=nodes)
-
-    def settings(self) -> dict[str, str]:
-        """Names and values of a node's configuration."""
-        command = ("valkey-cli", "-p", str(self.ports[0]), "CONFIG", "GET", "*")
-        lines = self._output(*command, REDISCLI_AUTH=PASSWORD).splitlines()
-        return dict(zip(lines[::2], lines[1::2], strict=True))
+        environment = self._environment | {"NODES": nodes}
+        return output("sh", SCRIPTS / "form.sh", env=environment, timeout=60)
 
     def probe(self, command: str) -> bool:
         """Whether a probe, a command for a shell, succeeds on the first node."""
@@ -103,9 +99,6 @@ class Nodes:
             for process in self._processes
             for name in ("cmdline", "environ")
         )
-
-    def _output(self, *command: str, **variables: str) -> str:
-        return output(*command, env=self._environment | variables, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +141,8 @@ def test_node_has_the_settings_of_a_durable_ledger(nodes: Nodes) -> None:
         "requirepass": PASSWORD,
         "masterauth": PASSWORD,
     }
-    assert expected.items() <= nodes.settings().items()
+    with redis.Redis(port=nodes.ports[0], password=PASSWORD, decode_responses=True) as client:
+        assert expected.items() <= client.config_get().items()
 
 
 def test_password_is_in_no_command_line(nodes: Nodes) -> None:

@@ -105,15 +105,11 @@ def test_no_watchdog_message_after_the_ledgers_writer_ended(
     with ExporterProcess(tmp_path / "data", mutant=DEAD_WRITER) as exporter:
         manager.until("READY=1")
         assert exporter.request("ops", "GET", "/-/healthy").status == 200
-        with socket.create_connection(("127.0.0.1", exporter.ports["ingest"])) as client:
-            body = b'{"id":"a","system":"streampixel","code":4001}'
-            client.sendall(
-                b"POST /v1/session-ends HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-            )
-            wait_for(lambda: exporter.request("ops", "GET", "/-/healthy").status == 503)
-            assert exporter.request("ops", "GET", "/-/ready").status == 503
-            wait_for(manager.is_silent)
+        with pytest.raises(TimeoutError):
+            exporter.post(EVENT, timeout=2)
+        wait_for(lambda: exporter.request("ops", "GET", "/-/healthy").status == 503)
+        assert exporter.request("ops", "GET", "/-/ready").status == 503
+        wait_for(manager.is_silent)
 
 
 def test_no_watchdog_message_while_the_event_loop_is_blocked(manager: Manager) -> None:
