@@ -206,6 +206,7 @@ def test_malformed_request_does_not_take_the_answer_of_the_one_before(start: Sta
 
 
 def test_malformed_body_after_pipelined_requests_ends_the_connection(start: Start) -> None:
+    """Fails without `pipeline` in `_refuse`: the refusal came before the answer to the second request."""
     server = start()
     received = server.exchange(post(b"first") + post(b"second") + CHUNKED + b"zz\r\n")
     assert re.findall(rb"(first|second|HTTP/1.1 \d+)", received) == [
