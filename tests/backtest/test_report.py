@@ -67,6 +67,7 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
         'with "extends: streampixel".',
     ]
     assert "Ignored fields: error_code (near code), <U+001B>[2J" in lines
+    assert "no such field: <U+001B>[2J" in done.errors
 
 
 def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:

@@ -35,6 +35,17 @@ def test_end_without_a_network_is_retried_rarely_until_it_is_sent(visitor: Visit
     visitor.assert_counted(end(4006))
 
 
+def test_unsent_end_is_sent_on_the_next_visit(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.evaluate("sdk.play()")
+    visitor.context.set_offline(True)
+    visitor.close(page)
+    visitor.context.set_offline(False)
+    visitor.assert_counted({})
+    visitor.wait_until_sent(visitor.open())
+    visitor.assert_counted(end(1001))
+
+
 def test_one_request_is_in_flight_at_a_time(visitor: Visitor) -> None:
     pending: list[Route] = []
 

@@ -15,6 +15,7 @@ from exporter.errors import (
     BodyTooLarge,
     QueueFull,
     Refused,
+    RequestTimeout,
     Unauthorized,
     Unparseable,
     WrongMediaType,
@@ -221,6 +222,17 @@ def test_bodies_being_read_share_a_budget() -> None:
         assert await limits.read({}, Stream([b"y" * 60, b"y" * 30]).receive) == b"y" * 90
 
     asyncio.run(run())
+
+
+def test_budget_is_released_after_a_refusal() -> None:
+    limits = guard(max_body=100, budget=100)
+    for body, error in (
+        (Stream([b"x" * 90, b"x" * 90, b"x"]), BodyTooLarge),
+        (Stream([b"x" * 90], disconnects=True), RequestTimeout),
+    ):
+        with pytest.raises(error):
+            read(body, limits=limits)
+        assert read(Stream([b"y" * 99, b"y"]), limits=limits) == b"y" * 100
 
 
 def test_budget_is_released_when_a_request_is_cancelled() -> None:

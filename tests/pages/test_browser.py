@@ -18,6 +18,7 @@ PAGES = (
     "/alerts",
     "/alerts/SessionEndSpike",
     "/alerts/SessionEndExporterRequestsRefused",
+    "/alerts/SessionEndSpiky",
     "/docs",
 )
 CUT = """() => [...document.querySelectorAll("html, body *")]

@@ -39,6 +39,7 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
         ("x[5m]", "must be an instant vector or a number"),
+        ("x[5m:]", "must be an instant vector or a number"),
         ("'x'", "must be an instant vector or a number"),
     ],
 )

@@ -208,6 +208,21 @@ def test_small_unread_answer_closes_the_connection(
     assert checks < 1000
 
 
+def test_connection_that_lingers_is_closing_until_the_second_close() -> None:
+    """Fails when something is written after the first close, and when the second waits again or does
+    nothing: a stop would not close the connection."""
+    transport = Mock()
+    transport.is_closing.return_value = False
+    lingering = LingeringTransport(transport, lambda: True)
+    lingering.close()
+    lingering.write(b"another answer")
+    assert lingering.is_closing()
+    transport.write.assert_not_called()
+    transport.close.assert_not_called()
+    lingering.close()
+    transport.close.assert_called_once_with()
+
+
 def test_transport_that_was_aborted_is_closing() -> None:
     """Fails without `_transport` in `is_closing`, and without `is_closing` in `write`: uvicorn notifies only
     the last of pipelined requests that the peer is gone, and uvloop raises on a write after the end."""

@@ -50,6 +50,12 @@ EDITS = {
         "title: Acme\n[colour]: red",
         "3: a key in the system must be one text, not a list",
     ),
+    "missing-code": (
+        '- code: "07"\n    name',
+        "- name",
+        "20: key 'code' is missing in codes[2]; required are code, name, phase, category, "
+        "outcome, owner, severity, description, causes, fix",
+    ),
     "normal-not-success": (
         "normal: ok",
         'normal: "07"',
