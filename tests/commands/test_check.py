@@ -186,7 +186,7 @@ def test_empty_path_is_refused() -> None:
     assert "warning" not in shown.stderr
 
 
-@pytest.mark.parametrize(("days", "verb"), [(-1, "expired"), (13, "expires"), (15, "")])
+@pytest.mark.parametrize(("days", "verb"), [(0, "expired"), (13, "expires"), (15, "")])
 def test_check_warns_of_a_certificate_that_expired_or_expires_soon(
     tmp_path: Path, days: int, verb: str
 ) -> None:
