@@ -171,6 +171,7 @@ class Pipeline:
             resolved = list(compress(resolved, accepted))
             series = compress(classified.batch.series, accepted)
             late = sum(each.family is Family.LATE for each in series)
+        if receipt.verdicts and receipt.conflicts:
             message = "id: already counted with other content; the first event stands"
             conflicts = [
                 Rejection(place, "conflict", message)
