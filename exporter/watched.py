@@ -36,8 +36,8 @@ class Watched(Generic[T]):
     """The result of `load` for the file at `path`, which the log calls `what`.
 
     A new version that is missing or wrong is logged once, and the previous result stays in use: a mistake
-    in an editor must not lock anybody out; `RELOADED` is 0 until it is mended. `clock` counts seconds and
-    never goes back. Raises the `ConfigError` of `load` for the first version.
+    in an editor must not lock anybody out. `RELOADED` is 0 until the file is mended. `clock` counts seconds
+    and never goes back. Raises the `ConfigError` of `load` for the first version.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Watched(Generic[T]):
     def current(self) -> T:
         """The current result; checks the file at most once a second."""
         now = self._clock()
-        # Scrapes call this in another thread.
+        # A scrape may be reading the file in another thread.
         if now < self._next or not self._lock.acquire(blocking=False):
             return self._loaded
         try:
@@ -83,7 +83,7 @@ class Watched(Generic[T]):
             log.info(f"{self._what} reloaded", path=str(self._path))
 
     def _is_current(self) -> bool:
-        # A file that no request uses is checked too: with a mistake in it, the exporter does not start again.
+        # Requests may not use the file for days, but a restart with a mistake in the file fails.
         self.current()
         return not self._wrong
 
