@@ -74,6 +74,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
         assert _post(client, -1)
         first = client.sock
         for number in range(rounds):
+            wait_for(lambda: all(map(loaded, (cert, key))), patience, "files in use")
             new_cert, new_key = self_signed(folder / "new", number + 2)
             old, new = cert.read_bytes(), new_cert.read_bytes()
             expiry = exporter.total(CERTIFICATE_EXPIRY, listener="ingest")
