@@ -185,6 +185,14 @@ def test_check_warns_of_a_data_dir_that_is_or_is_below_a_file(tmp_path: Path, be
     assert warnings(data_dir=file / below) == text
 
 
+def test_check_warns_of_a_private_key_that_other_users_can_read(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    text = f"warning: {key}: other users can read this file: "
+    assert text not in warnings(ops_tls_cert=cert, ops_tls_key=key)
+    key.chmod(0o644)
+    assert text in warnings(ops_tls_cert=cert, ops_tls_key=key)
+
+
 def test_empty_path_is_refused() -> None:
     """It used to be the working directory: the ledger was written there, and chmod 600 advised for it."""
     text = " = '': write a path, or leave out the setting"
