@@ -108,7 +108,9 @@ clean: ## remove .venv, build output and caches; the ledger in data/ stays
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	@find dashboards deploy exporter tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# venv installs pip last: a folder without pip is incomplete, and is created again.
+# venv installs pip last: a folder without pip is incomplete, and is created again. So is a folder whose Python
+# a new release of Debian removed or replaced.
+.PHONY: $(if $(shell $(BIN)/python -c 'import pip' 2>/dev/null || echo broken),$(BIN)/pip)
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) must be Python 3.11 or later; another one: make run PYTHON=python3.12" >&2; exit 1; }

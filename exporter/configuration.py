@@ -68,6 +68,8 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
     for name in ("ingest", "ops"):
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:
+            if open_mode(key):
+                warnings.append(f"{key}: {OPEN}")
             try:
                 expires = Certificate(name, cert, key).expires
                 if expires < time.time() + _SOON:

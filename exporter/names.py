@@ -54,7 +54,10 @@ SESSION_ID: Final = "session_id"
 SERIES_LABELS: Final = (SYSTEM, CODE, PHASE, CATEGORY, OUTCOME)
 """Labels of the three session-end counters whose values come from the taxonomy. The configured labels and
 `ledger` follow."""
-RESERVED_LABELS: Final = frozenset({*SERIES_LABELS, LEDGER, NAME, OWNER, "le", "job", "instance"})
+# Labels of scrape targets. With `cluster` as an event's label, counts and the texts of their codes would be
+# in different clusters, and no alert would fire. Of the counts of replicas, rules use the largest.
+_OF_TARGETS: Final = ("job", "instance", "cluster", "replica", "prometheus_replica")
+RESERVED_LABELS: Final = frozenset({*SERIES_LABELS, LEDGER, NAME, OWNER, "le", *_OF_TARGETS})
 """Names that a configured label can't have."""
 
 UNKNOWN: Final = "unknown"

@@ -85,6 +85,9 @@ def installed(tmp_path: Path) -> Path:
         else:
             shutil.copy(ROOT / name, path)
         os.utime(path, (1_000_000 + age, 1_000_000 + age))
+    python = tmp_path / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     return tmp_path
 
 
@@ -106,6 +109,19 @@ def test_make_installs_again_after_a_change(installed: Path, changed: str) -> No
     assert "--require-hashes" not in make("--dry-run", target, cwd=installed)
     (installed / changed).touch()
     assert f"--require-hashes -r {locks}" in make("--dry-run", target, cwd=installed)
+
+
+@pytest.mark.parametrize("target", ["/no/such/python3", "/bin/false"], ids=["gone", "without pip"])
+def test_make_creates_the_environment_again_when_its_python_is_gone(
+    installed: Path, target: str
+) -> None:
+    python = installed / ".venv/bin/python"
+    assert "venv --clear" not in make("--dry-run", "run", cwd=installed)
+    python.unlink()
+    python.symlink_to(target)
+    plan = make("--dry-run", "run", cwd=installed)
+    places = [plan.index(step) for step in ("venv --clear", "--require-hashes", "serve")]
+    assert places == sorted(places)
 
 
 def debian_packages(folder: Path, *packages: str, user: int) -> tuple[int, str, list[str]]:

@@ -196,8 +196,9 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "labels[1] = '9a': write a label name: letters, digits and _, not starting with a digit or __",
     ),
     (
-        {"labels": "code"},
-        "labels[0] = 'code': choose another name: the exporter or Prometheus sets this label",
+        {"labels": "cluster"},
+        "labels[0] = 'cluster': choose another name: the exporter, Prometheus or the alert rules use this "
+        "label",
     ),
     (
         {"allowed_hosts": "a.example:1"},

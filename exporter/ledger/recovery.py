@@ -85,8 +85,6 @@ def open_ledger(settings: LedgerSettings) -> Opened:
         try:
             if problem := not_ours(folder):
                 raise LedgerError(problem)
-            if folder.exists() and not folder.is_dir():
-                raise LedgerError(f"data_dir {folder} is not a directory")
             folder.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder / "ledger.lock")
             undo.callback(lock.close)
@@ -105,9 +103,11 @@ def open_ledger(settings: LedgerSettings) -> Opened:
 
 
 def not_ours(folder: Path) -> str:
-    """Which file of a data_dir the exporter's user can't write, and what to do; "" if it can write all."""
+    """Why the exporter's user can't write a file of a data_dir, and what to do; "" if it can write all."""
     existing = (path for path in (folder, *folder.parents) if os.path.exists(path))
     present = next(existing, Path("/"))
+    if not present.is_dir():
+        return f"data_dir {folder}: {present} is not a directory"
     if os.statvfs(present).f_flag & os.ST_RDONLY:
         return f"data_dir {folder}: {os.strerror(errno.EROFS)}"
     names = (*(f"ledger.db{suffix}" for suffix in SUFFIXES), "ledger.lock", "ledger.marker")

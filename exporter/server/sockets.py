@@ -18,13 +18,16 @@ _REASONS: Final = {
 def bind(setting: str, address: str, *, listen: bool = True) -> list[socket.socket]:
     """Listen at HOST:PORT, on every address of the host; IPv6 in brackets, port 0 for any free port.
 
-    Without `listen` the sockets are only bound: no sender can connect to them. Raises `ConfigError`, which
-    names `setting`.
+    `[::]` is also 0.0.0.0. Without `listen` the sockets are only bound: no sender can connect to them.
+    Raises `ConfigError`, which names `setting`.
     """
-    host, _, port = address.rpartition(":")
+    name, _, port = address.rpartition(":")
+    # None is 0.0.0.0 and ::. A single socket for both would show IPv4 clients as ::ffff:192.0.2.1, which is
+    # in no IPv4 network of `trusted_proxies`.
+    host = None if name in ("[::]", "::") else name.strip("[]")
     try:
         addresses = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (socket.gaierror, UnicodeError) as error:
         reason = getattr(error, "strerror", "not a host name")

@@ -129,7 +129,11 @@ class Settings(BaseModel):
         "attributes of log records that are fields, FIELD=ATTRIBUTE, such as code=app.status or "
         "labels.region=cloud.region; they replace the field's defaults",
     )
-    labels: LabelNames = _setting((), "event labels that become metric labels")
+    labels: LabelNames = _setting(
+        (),
+        "event labels that become metric labels; names that the exporter, Prometheus or the alert rules "
+        "use, such as code, job or cluster, are refused",
+    )
     max_label_values: int = _setting(
         50, "values per label; further values become `other`", ge=1, le=10_000
     )

@@ -95,7 +95,9 @@ def _label(name: str) -> str:
             "write a label name: letters, digits and _, not starting with a digit or __"
         )
     if name in RESERVED_LABELS:
-        raise ValueError("choose another name: the exporter or Prometheus sets this label")
+        raise ValueError(
+            "choose another name: the exporter, Prometheus or the alert rules use this label"
+        )
     return name
 
 

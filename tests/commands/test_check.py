@@ -178,6 +178,21 @@ def test_check_and_serve_name_the_file_of_a_ledger_that_they_cannot_write(
     path.chmod(0o700)
 
 
+@pytest.mark.parametrize("below", ["", "new/folder"])
+def test_check_warns_of_a_data_dir_that_is_or_is_below_a_file(tmp_path: Path, below: str) -> None:
+    file = write(tmp_path / "file", "")
+    text = f"warning: data_dir {file / below}: {file} is not a directory\n"
+    assert warnings(data_dir=file / below) == text
+
+
+def test_check_warns_of_a_private_key_that_other_users_can_read(tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    text = f"warning: {key}: other users can read this file: "
+    assert text not in warnings(ops_tls_cert=cert, ops_tls_key=key)
+    key.chmod(0o644)
+    assert text in warnings(ops_tls_cert=cert, ops_tls_key=key)
+
+
 def test_empty_path_is_refused() -> None:
     """It used to be the working directory: the ledger was written there, and chmod 600 advised for it."""
     text = " = '': write a path, or leave out the setting"

@@ -118,6 +118,20 @@ def test_only_the_ingest_port_is_published_on_loopback() -> None:
     assert pages == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
 
 
+def test_links_open_on_the_published_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise they begin with the name of a container, or the notification has no link."""
+    for name, value in SINGLE["services"]["exporter"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    urls = [settings.runbooks, settings.dashboard_url, settings.prometheus_url]
+    for name in ("prometheus", "alertmanager"):
+        flags = dict(flag.split("=", 1) for flag in SINGLE["services"][name]["command"])
+        urls.append(flags["--web.external-url"])
+    ports = {name: item["ports"][0].split(":")[1] for name, item in PAGES["services"].items()}
+    order = ("exporter", "grafana", "prometheus", "prometheus", "alertmanager")
+    assert urls == [f"http://localhost:{ports[name]}" for name in order]
+
+
 def test_published_services_are_on_an_outer_network_and_the_ledger_on_its_own() -> None:
     """Compose ignores ports of a service whose networks are all internal."""
     for stack, internal in ((SINGLE, {"monitoring"}), (REPLICAS, {"monitoring", "ledger"})):

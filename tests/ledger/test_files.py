@@ -178,7 +178,7 @@ def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LedgerError, match=r"data_dir .*/file is not a directory"):
         open_ledger(LedgerSettings(tmp_path / "file"))
-    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
+    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: .*/file is not a directory"):
         open_ledger(LedgerSettings(tmp_path / "file" / "below"))
 
 

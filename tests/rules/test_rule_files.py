@@ -4,8 +4,9 @@ import re
 
 from exporter import names
 from exporter.rule_files import alerts
+from tests.dashboards.shipped import QUERIES
 from tests.programs import finished
-from tests.rule_groups import RULES, groups
+from tests.rule_groups import RULES, groups, recording
 from tests.rules.series import TAXONOMY
 from tests.rules.test_alerts import CASES
 
@@ -58,6 +59,17 @@ def test_rules_contain_no_code_and_no_system() -> None:
     for system in TAXONOMY.systems.values():
         assert system.system not in text
     assert re.findall(r"\b(?:code|system)=", text) == []
+
+
+def test_labels_by_which_session_ends_are_grouped_are_reserved() -> None:
+    """An event's label with such a name would divide the counts, and joins would find no partner."""
+    of_ends = (names.SESSION_ENDS, names.SESSION_ENDS_LATE)
+    counters = "|".join((*of_ends, names.SESSION_INTERRUPTIONS, names.SESSION_END_REPEATS))
+    expressions = [*recording().values(), *(query.expr for query in QUERIES)]
+    grouped = re.findall(rf"by \(([^)]*)\) \(\s*(?:\w+\()?(?:{counters})", "\n".join(expressions))
+    labels = {label for text in grouped for label in text.split(", ")}
+    assert {"cluster", "replica", "prometheus_replica", names.PHASE} < labels
+    assert labels <= names.RESERVED_LABELS
 
 
 def test_records_that_the_exporter_reads_exist() -> None:

@@ -1,6 +1,7 @@
 """Two listeners in one process: their start, their end, and errors that prevent a start."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import re
@@ -72,6 +73,22 @@ def test_localhost_is_every_loopback_address(start: Start) -> None:
     server = start(address="localhost:0")
     with socket.create_connection(("localhost", server.address[1]), timeout=DEADLINE) as client:
         assert ask(client, post(b"x")).endswith(b"x")
+
+
+def test_all_ipv6_addresses_are_all_addresses() -> None:
+    """The health check of the container connects to 127.0.0.1. Fails with one socket for both: it shows the
+    peer as ::ffff:127.0.0.1, which is in no IPv4 network of `trusted_proxies`."""
+    with contextlib.ExitStack() as opened:
+        hosts = {}
+        for bound in bind("ops", "[::]:0"):
+            host, port = opened.enter_context(bound).getsockname()[:2]
+            loopback = "::1" if ":" in host else "127.0.0.1"
+            opened.enter_context(socket.create_connection((loopback, port), timeout=DEADLINE))
+            accepted, peer = bound.accept()
+            accepted.close()
+            hosts[host] = peer[0]
+    # A machine without IPv6 has no ::1.
+    assert hosts | {"::": "::1"} == {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def test_check_of_an_address_accepts_no_connection() -> None:
