@@ -101,6 +101,12 @@ class Unparseable(Refused):
     status, reason, title = 400, "unparseable", "The body can't be parsed"
 
 
+class TlsHandshake(Refused):
+    """A connection rather than a request. The peer gets no HTTP answer, so the status is never sent."""
+
+    status, reason, title = 400, "tls_handshake", "The TLS handshake failed"
+
+
 class Unauthorized(Refused):
     status, reason, title = 401, "unauthorized", "No valid token"
 

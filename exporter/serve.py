@@ -161,11 +161,10 @@ def _ingest(
     unknown_codes: UnknownCodes,
     sampler: Sampler,
 ) -> Any:
-    def log_as(event: str) -> Callable[[str, str], None]:
-        return lambda reason, message: sampler.warning(reason, event, detail=message)
-
-    def refused(reason: str, detail: str, client: str) -> None:
-        sampler.warning(reason, "request refused", client=client, detail=detail)
+    def log_as(event: str) -> Callable[[str, str, str], None]:
+        return lambda reason, detail, client: sampler.warning(
+            reason, event, client=client, detail=detail
+        )
 
     guard = Guard(
         Authenticator(settings.ingest_token_file), settings.max_body, settings.max_queue_bytes
@@ -218,7 +217,7 @@ def _ingest(
             settings.max_clock_skew,
             rejected=log_as("build rejected"),
         )
-    app: Any = IngestApp(pipeline, own, refused, routes=routes)
+    app: Any = IngestApp(pipeline, own, log_as("request refused"), routes=routes)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app

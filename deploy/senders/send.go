@@ -77,6 +77,7 @@ func main() {
 	if url == "" {
 		url = "http://127.0.0.1:10400/v1/session-ends"
 	}
+	exit := 0
 	for _, session := range os.Args[3:] {
 		// The session id is the event's id, so a retry by any sender has the same id and is counted once.
 		answer, err := send(url, []event{{ID: session, System: os.Args[1], Code: os.Args[2], SessionID: session}})
@@ -85,5 +86,9 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println(string(answer))
+		if !bytes.Contains(answer, []byte(`"rejected":[]`)) {
+			exit = 1
+		}
 	}
+	os.Exit(exit)
 }

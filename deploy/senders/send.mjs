@@ -29,7 +29,8 @@ export async function send(events) {
     if (response && response.status < 500 && ![408, 429].includes(response.status)) {
       throw new Error(body);
     }
-    wait = Math.max(wait, Number(response?.headers.get("Retry-After") ?? 0));
+    // Retry-After may be a date.
+    wait = Math.max(wait, Number(response?.headers.get("Retry-After")) || 0);
     if (attempt + 1 < attempts) await new Promise((done) => setTimeout(done, wait * 1000));
   }
   throw new Error(`not delivered in ${attempts} attempts`);

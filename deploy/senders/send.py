@@ -51,7 +51,9 @@ def post(body: str) -> tuple[int, float, bytes]:
     try:
         connection.request("POST", URL.path, body, headers)
         response = connection.getresponse()
-        return response.status, float(response.headers.get("Retry-After", 0)), response.read()
+        after = response.headers.get("Retry-After", "")
+        # Retry-After may be a date.
+        return response.status, float(after) if after.isdecimal() else 0, response.read()
     finally:
         connection.close()
 

@@ -4,7 +4,9 @@
 set -eu
 
 : "${3:?is missing; usage: send.sh SYSTEM CODE SESSION_ID...}"
-system=$1 code=$2
+# A quote or a backslash inside a JSON string.
+escape() { printf '%s' "$1" | sed 's/["\\]/\\&/g'; }
+system=$(escape "$1") code=$(escape "$2") rejected=
 shift 2
 url=${SESSION_ENDS_URL:-http://127.0.0.1:10400/v1/session-ends}
 
@@ -12,6 +14,7 @@ answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 for session; do
     # The session id is the event's id, so a retry by any sender has the same id and is counted once.
+    session=$(escape "$session")
     event=$(printf '{"id":"%s","system":"%s","code":"%s","session_id":"%s"}' \
         "$session" "$system" "$code" "$session")
     # --retry-all-errors also retries broken connections: the event may have been counted, and its id prevents a
@@ -23,4 +26,6 @@ for session; do
     cat "$answer"
     echo
     [ "$status" = 200 ]
+    grep -qF '"rejected":[]' "$answer" || rejected=1
 done
+[ -z "$rejected" ]

@@ -101,7 +101,8 @@
     };
     const emit = (id, code, final, details = {}, until) => {
       const event = {
-        id, code: String(code ?? "").slice(0, 128), final, session_id,
+        // The exporter rejects half of a surrogate pair, such as a cut emoji.
+        id, code: String(code ?? "").slice(0, 128).replace(/\p{Cs}/gu, "\ufffd"), final, session_id,
         duration_seconds: details.duration_seconds,
         labels: { ...labels, ...own, ...details.labels },
       };

@@ -46,7 +46,8 @@ class Counted(NamedTuple):
 class Pipeline:
     """Counts the events of requests.
 
-    `rejected` is called with reason and message of each rejected event. `clock` is Unix time.
+    `rejected` is called with reason and message of each rejected event and the sender's address, which is ""
+    for a browser's beacon. `clock` is Unix time.
     """
 
     guard: Guard
@@ -57,7 +58,7 @@ class Pipeline:
     unknown_codes: UnknownCodes
     label_names: tuple[str, ...]
     large: LargeBodies
-    rejected: Callable[[str, str], None]
+    rejected: Callable[[str, str, str], None]
     clock: Callable[[], float] = time.time
     debug: bool = False
 
@@ -78,6 +79,7 @@ class Pipeline:
         plain = b"idempotency-key" not in headers
         counted = await self.count_body(
             len(body),
+            client,
             lambda: self._decode(declared, body, headers),
             lambda: self.decoder.decode_plain(declared, body) if plain else None,
         )
@@ -96,7 +98,7 @@ class Pipeline:
         """
         self.guard.admit("POST", headers, client)
         self.guard.check_size(len(body))
-        classified = self._classify(self._decode(media(headers), body, headers))
+        classified = self._classify(self._decode(media(headers), body, headers), client)
 
         def count(answer: Receipt | Refused) -> None:
             if isinstance(answer, Refused):
@@ -104,7 +106,7 @@ class Pipeline:
                 answered(answer)
                 return
             try:
-                result: bytes | Exception = _reply(self._count(classified, answer))
+                result: bytes | Exception = _reply(self._count(classified, answer, client))
             except Exception as error:
                 result = error
             answered(result)
@@ -114,6 +116,7 @@ class Pipeline:
     async def count_body(
         self,
         size: int,
+        client: str,
         decode: Callable[[], Decoded],
         decode_plain: Callable[[], Decoded | None] = lambda: None,
     ) -> Counted:
@@ -122,7 +125,7 @@ class Pipeline:
         `decode_plain` reads large plain bodies. For others it returns None, and `decode` runs in a thread.
         """
         if size <= LARGE:
-            return await self.count(decode())
+            return await self.count(decode(), client)
         async with self.large.turn(size):
             async with self.large.decoding:
                 await asyncio.sleep(0)
@@ -130,13 +133,15 @@ class Pipeline:
                 if decoded is None:
                     # This takes up to 0.3 s for 1 MiB, and all other senders would wait.
                     decoded = await asyncio.to_thread(decode)
-            return await self.count(decoded)
+            return await self.count(decoded, client)
 
-    async def count(self, decoded: Decoded, *, deferrable: bool = False) -> Counted:
+    async def count(
+        self, decoded: Decoded, client: str = "", *, deferrable: bool = False
+    ) -> Counted:
         """Count events; `deferrable` events start no write of their own at once. Raises as `take` does."""
-        classified = self._classify(decoded)
+        classified = self._classify(decoded, client)
         classified.batch.deferrable = deferrable
-        return self._count(classified, await self.ledger.commit(classified.batch))
+        return self._count(classified, await self.ledger.commit(classified.batch), client)
 
     def _decode(self, declared: Media, body: bytes, headers: Headers) -> Decoded:
         decoded = self.decoder.decode(declared, body, headers)
@@ -144,12 +149,12 @@ class Pipeline:
             _apply_idempotency_key(decoded, headers[b"idempotency-key"])
         return decoded
 
-    def _classify(self, decoded: Decoded) -> Classified:
+    def _classify(self, decoded: Decoded, client: str) -> Classified:
         """The events as a batch. Raises `NothingValid` without a valid event."""
         classified = self.classifier.classify(decoded, self.clock())
         if not classified.resolved:
             rejected = classified.rejected
-            self._count_rejections(rejected)
+            self._count_rejections(rejected, client)
             first = min(rejected, key=lambda rejection: rejection.index)
             raise NothingValid(
                 f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
@@ -157,7 +162,7 @@ class Pipeline:
             )
         return classified
 
-    def _count(self, classified: Classified, receipt: Receipt) -> Counted:
+    def _count(self, classified: Classified, receipt: Receipt, client: str) -> Counted:
         """Update the exporter's own metrics."""
         own, ignored = self.own, classified.ignored
         if ignored is not None:
@@ -187,7 +192,7 @@ class Pipeline:
             own.event_delay.observe(max(0.0, classified.delay))
         self._record(resolved, classified.received)
         if rejected:
-            self._count_rejections(rejected)
+            self._count_rejections(rejected, client)
         if self.debug:
             self._log(classified, receipt)
         return Counted(classified, receipt, rejected, _warnings(classified))
@@ -211,10 +216,10 @@ class Pipeline:
                     if value == OTHER:
                         self.own.capped.labels(name).inc(counts[code])
 
-    def _count_rejections(self, rejected: list[Rejection]) -> None:
+    def _count_rejections(self, rejected: list[Rejection], client: str) -> None:
         for rejection in rejected:
             self.own.rejected.labels(rejection.reason).inc()
-            self.rejected(rejection.reason, rejection.message)
+            self.rejected(rejection.reason, rejection.message, client)
 
     def _log(self, classified: Classified, receipt: Receipt) -> None:
         verdicts = receipt.verdicts or bytes(receipt.events)

@@ -32,7 +32,7 @@ _IMPOSSIBLE: Final = {
     names.BUILDS_PATH + "{token}": _OF_BEACONS | {"host_not_allowed", "too_many_events"},
 }
 """The refusals that a path of ingest never answers."""
-_ELSEWHERE: Final = {"not_found", "method_not_allowed", "internal"}
+_ELSEWHERE: Final = {"not_found", "method_not_allowed", "internal", "tls_handshake"}
 """Refusals that are not answers to a correct request of any operation."""
 _GUARDED: Final = {
     401: ["No valid token."],

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import math
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
-from exporter.errors import TooManyConnections
+from exporter.errors import TlsHandshake, TooManyConnections
 from exporter.server.listener import Listener, refusal
 from exporter.server.protocol import GuardedProtocol
 
@@ -155,10 +156,14 @@ class Connections:
     def _started(
         self, accepted: socket.socket, connection: BufferedConnection, start: asyncio.Task[Any]
     ) -> None:
-        if start.cancelled() or isinstance(start.exception(), OSError):
+        error = None if start.cancelled() else start.exception()
+        if start.cancelled() or isinstance(error, OSError):
             # A peer that disconnects, or whose handshake fails, is no defect. uvloop itself does not call
             # `connection_lost` after the start was cancelled, and the server waited for the connection.
             accepted.close()
+            # Not a reset: a health check connects and closes, and a port scan too.
+            if isinstance(error, ssl.SSLError | ConnectionAbortedError):
+                self._listener.refused(TlsHandshake(str(error)), connection.client, answered=False)
             connection.connection_lost(None)
         else:
             # Raises a defect.

@@ -94,7 +94,7 @@ class BuildWebhook:
     """A route that counts each build event once; see `exporter.ingest.app.Route`.
 
     A build is no session end: only its own series, requests and refused requests are counted. `rejected` is
-    called with reason and message of an invalid event.
+    called with reason and message of an invalid event and the sender's address.
     The token at the end of the path is the sender's only secret: no log line and no answer contains it.
     The guard checks it as it checks a bearer token, before the body is read.
     """
@@ -103,7 +103,7 @@ class BuildWebhook:
     ledger: Ledger
     series: Mapping[str, Series]
     max_clock_skew: float
-    rejected: Callable[[str, str], None]
+    rejected: Callable[[str, str, str], None]
     clock: Callable[[], float] = time.time
     methods: tuple[str, ...] = ("POST",)
     _commit_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -124,7 +124,7 @@ class BuildWebhook:
                 limit = f"at most {self.max_clock_skew:g} s are allowed"
                 raise Rejected("clock_skew", f"timestamp: {at - now:.0f} s in the future; {limit}")
         except Rejected as error:
-            self.rejected(error.reason, error.message)
+            self.rejected(error.reason, error.message, request.client)
             rejection = Rejection(0, error.reason, error.message)
             raise NothingValid(error.message, [rejection]) from None
         return await self._commit(build, min(at, now))

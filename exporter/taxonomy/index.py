@@ -1,22 +1,25 @@
 """The spellings of a system's codes, and the spellings that mean two codes."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.taxonomy.model import Code
-from exporter.taxonomy.spellings import compact, meanings, normalize
+from exporter.taxonomy.spellings import compact, meanings, normalize, pattern
 
 
 @dataclass(slots=True)
 class Index:
     """`plain` maps readable spellings to codes, `compact` every compact spelling to names of codes.
 
-    `clashes` has pairs of codes, in the order of the file, with the spellings that mean both.
+    `possible` is the `pattern` of the latter. `clashes` has pairs of codes, in the order of the file, with
+    the spellings that mean both.
     """
 
     plain: dict[str, Code] = field(default_factory=dict)
     compact: dict[str, frozenset[str]] = field(default_factory=dict)
+    possible: re.Pattern[str] = field(init=False)
     clashes: dict[tuple[Code, Code], list[str]] = field(default_factory=dict)
 
 
@@ -27,13 +30,15 @@ def index(codes: Sequence[Code]) -> Index:
             # A text without words, such as "%", is accepted as it is written only.
             if key := compact(text):
                 result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
+    result.possible = pattern(result.compact)
     places = {code.code: place for place, code in enumerate(codes)}
     shared = shared_names(codes)
     for code in codes:
         names = () if normalize(code.name) in shared else (code.name,)
         for spelling in map(normalize, (*numbers(code.code), *names, *code.aliases)):
             first = result.plain.setdefault(spelling, code)
-            for other in {first.code, *meanings(spelling, result.compact)} - {code.code}:
+            meant = meanings(spelling, result.compact, result.possible)
+            for other in {first.code, *meant} - {code.code}:
                 low, high = sorted((places[code.code], places[other]))
                 texts = result.clashes.setdefault((codes[low], codes[high]), [])
                 if spelling not in texts:

@@ -1,5 +1,6 @@
 """The model of a taxonomy: systems and their codes."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -105,7 +106,7 @@ class System:
     `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
     `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
     success ratio. `spellings` maps readable spellings to their code, and `compact` all compact ones to
-    names of codes (see `exporter.taxonomy.spellings`).
+    names of codes; `possible` is their pattern (see `exporter.taxonomy.spellings`).
     """
 
     system: str
@@ -118,6 +119,7 @@ class System:
     unknown: Code
     spellings: dict[str, Code]
     compact: dict[str, frozenset[str]]
+    possible: re.Pattern[str]
     objective: float = DEFAULT_OBJECTIVE
 
     @property
@@ -138,7 +140,7 @@ class System:
             return self.unknown
         if code := self.spellings.get(normalize(raw)):
             return code
-        codes = meanings(raw, self.compact)
+        codes = meanings(raw, self.compact, self.possible)
         return self.spellings[normalize(*codes)] if len(codes) == 1 else self.unknown
 
 

@@ -73,6 +73,7 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
         unknown=unknown_code(name),
         spellings=spellings.plain,
         compact=spellings.compact,
+        possible=spellings.possible,
         objective=DEFAULT_OBJECTIVE if objective is None else objective,
     )
 

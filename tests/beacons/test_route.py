@@ -64,6 +64,7 @@ def test_answer_does_not_show_whether_an_id_was_counted(browsers: Browsers) -> N
     assert answers == [answers[0]] * 3
     assert browsers.listener.value("duplicate_events_total") == 1
     assert browsers.listener.value("rejected_events_total", reason="conflict") == 1
+    assert browsers.listener.clients == [""]
 
 
 def test_retry_with_another_age_is_a_duplicate(browsers: Browsers) -> None:

@@ -1,5 +1,7 @@
 """deploy/compose/haproxy.cfg: the real program in front of real exporters over one real ledger."""
 
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
@@ -107,6 +109,22 @@ def test_exporter_without_its_ledger_gets_no_events(tmp_path: Path) -> None:
 
             wait_for(only_able, what="nine accepted events in a row")
             other.resume()
+
+
+def test_exporter_that_trusts_the_entry_learns_the_address_of_a_client(tmp_path: Path) -> None:
+    settings = {"trusted_proxies": "127.0.0.1"}
+    with (
+        ExporterProcess(tmp_path / "data", settings=settings) as exporter,
+        Entry(tmp_path, [exporter] * 3) as entry,
+    ):
+        wait_for(lambda: entry.status() == 200, what="an exporter that is ready")
+        forged = {"X-Forwarded-For": "198.51.100.1"}
+        client = HTTPConnection("127.0.0.1", entry.ports["ingest"], source_address=("127.0.0.2", 0))
+        with closing(client):
+            client.request("POST", names.INGEST_PATH, b"{", forged)
+            assert client.getresponse().status == 415
+        (line,) = (line for line in exporter.lines() if line["event"] == "request refused")
+    assert line["client"] == "127.0.0.2"
 
 
 def test_health_check_asks_the_monitor_path() -> None:

@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,32 @@ def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender
     assert len(network.bodies) == 3
     assert len(set(network.bodies)) == 1
     assert sender.counted == 1
+
+
+def test_date_in_retry_after_leaves_the_senders_own_waits(sender: Sender) -> None:
+    def dated(handler: Any) -> None:
+        # curl waits until the date.
+        handler.answer(503, {}, retry_after=formatdate(time.time() + 1, usegmt=True))
+
+    began = time.monotonic()
+    with LossyProxy(sender.port, dated, dated, dated) as network:
+        assert answers(sender.run(*sender.end, url=network.url)) == [(1, 0)]
+    # At least 0.25, 0.5 and 1 s, with the shortest jitter.
+    assert time.monotonic() - began >= 1.75
+
+
+def test_session_with_quotes_is_counted(sender: Sender) -> None:
+    for session in (f'{sender.end[2]}"\\', f"{sender.end[2]}%s"):
+        assert answers(sender.run(*sender.end[:2], session)) == [(1, 0)]
+    assert sender.counted == 2
+
+
+def test_conflict_fails_after_the_other_ends_are_sent(sender: Sender) -> None:
+    system, code, session = sender.end
+    assert sender.run(system, "4005", session).returncode == 0
+    done = sender.run(system, code, session, f"{session}-2")
+    assert (done.returncode, sender.counted) == (1, 1)
+    assert "conflict" in done.stdout
 
 
 def test_killed_and_repeated_sender_counts_every_end_once(sender: Sender, tmp_path: Path) -> None:

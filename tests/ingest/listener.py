@@ -114,7 +114,7 @@ class Listener:
             LABELS,
             LargeBodies(budget),
             clock=lambda: self.now,
-            rejected=lambda reason, _message: self.logged.append(reason),
+            rejected=self.refused,
         )
         records = Records(Attributes(LABELS), frozenset({"session.end"}), 1000)
         self.app = IngestApp(

@@ -1,5 +1,7 @@
 """The ASGI application: routing, problems as JSON, closed connections, counted refusals and rejections."""
 
+import json
+
 import pytest
 
 from exporter.errors import (
@@ -15,9 +17,10 @@ from exporter.errors import (
     UnknownKey,
 )
 from exporter.ingest.app import find_route
+from exporter.ingest.large_bodies import LARGE
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
-from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
+from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream, keyless
 
 EVENT = b'{"system":"softdrive","id":"a"}'
 GZIP = {**JSON, b"content-encoding": b"gzip"}
@@ -141,6 +144,15 @@ def test_rejection_is_counted_once_and_logged(listener: Listener) -> None:
     assert listener.value("rejected_events_total", reason="invalid_field") == 1
     assert listener.total("rejected_events_total") == 1
     assert listener.logged == ["invalid_field"]
+
+
+@pytest.mark.parametrize("size", [0, LARGE], ids=["small", "large"])
+def test_rejection_is_logged_with_the_senders_address(listener: Listener, size: int) -> None:
+    for code in ("01", "04"):
+        listener.post(json.dumps({**keyless(id="a"), "code": code}).encode() + b" " * size)
+    assert listener.post(b'{"code": 1}' + b" " * size).status == 422
+    assert listener.logged == ["conflict", "missing_system", "nothing_valid"]
+    assert listener.clients == ["127.0.0.1"] * 3
 
 
 def test_every_reason_is_exported_as_0_from_the_start(listener: Listener) -> None:

@@ -13,6 +13,7 @@ from exporter.ledger.contract import (
     Totals,
 )
 from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy, unknown_code
+from exporter.taxonomy.spellings import pattern
 
 CREATED = 1_790_000_000.25
 
@@ -73,6 +74,7 @@ def two_systems() -> Taxonomy:
                 unknown=unknown_code(name),
                 spellings={},
                 compact={},
+                possible=pattern(()),
             )
             for name, codes in systems.items()
         }

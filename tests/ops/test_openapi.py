@@ -59,7 +59,7 @@ def test_every_route_of_the_ops_listener_is_described() -> None:
 
 def test_every_refusal_is_described() -> None:
     text = json.dumps(DOCUMENT["paths"])
-    elsewhere = {"not_found", "method_not_allowed", "internal"}
+    elsewhere = {"not_found", "method_not_allowed", "internal", "tls_handshake"}
     assert {reason for reason in REFUSED_REASONS if f"(`{reason}`)" in text} == (
         set(REFUSED_REASONS) - elsewhere
     )

@@ -98,11 +98,6 @@ def test_check_of_an_address_accepts_no_connection() -> None:
         assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
 
 
-def test_stalled_handshake_is_closed(start: Start, pair: tuple[Path, Path]) -> None:
-    """Fails without `ssl_handshake_timeout`: a silent peer stays for 60 s."""
-    assert rest(start(files=pair, receive_timeout=0.5).connect()) == b""
-
-
 # --- the end --------------------------------------------------------------------------------------
 
 

@@ -81,7 +81,7 @@ class Webhook:
             self._ledger,
             series,
             300,
-            rejected=lambda reason, message: self.rejections.append((reason, message)),
+            rejected=lambda reason, message, _client: self.rejections.append((reason, message)),
             clock=lambda: NOW,
         )
         return self

@@ -53,7 +53,7 @@ class LogsRoute:
             body = await self.guard.read(request.headers, request.receive)
             if body is None:
                 return None
-            response = await self._count(media, body)
+            response = await self._count(media, body, request.client)
         except Exception as error:
             if isinstance(error, Refused):
                 refused = error
@@ -65,7 +65,7 @@ class LogsRoute:
             raise refused from None
         return answer(response, media=media.encode())
 
-    async def _count(self, media: str, body: bytes) -> bytes:
+    async def _count(self, media: str, body: bytes, client: str) -> bytes:
         form = self._forms.get(media)
         if form is None:
             # In a thread, so that other senders do not wait for the import.
@@ -80,11 +80,12 @@ class LogsRoute:
             return decoded
 
         try:
-            classified, _, rejections, warnings = await self.pipeline.count_body(len(body), decode)
+            counted = await self.pipeline.count_body(len(body), client, decode)
         except NothingValid as error:
             rejected = len(error.rejected)
             message = error.detail if rejected else ""
         else:
+            classified, _, rejections, warnings = counted
             rejected = len(rejections)
             message = (
                 f"{rejections[0].message} (record {rejections[0].index}: {rejections[0].reason})"

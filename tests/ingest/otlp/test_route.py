@@ -123,6 +123,7 @@ def test_rejected_records_are_a_partial_success_with_the_first_reason(
     )
     assert listener.value("accepted_events_total") == 1
     assert listener.value("rejected_events_total", reason="unknown_system") == 1
+    assert listener.clients == ["127.0.0.1"] * 2
 
 
 def test_request_of_rejected_records_only_is_a_partial_success(listener: Listener) -> None:
