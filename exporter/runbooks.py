@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from exporter.errors import ConfigError
 from exporter.lookup.facts import OWNERS
 from exporter.names import UNKNOWN
 from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, System, Taxonomy
+from exporter.yaml_file import text_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -52,7 +54,7 @@ def file_of_alert(name: str) -> Path:
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
-    """Warnings about codes of shipped systems without a file, and about files in `folders` without a code."""
+    """Warnings about codes of shipped systems without a file, and about files in `folders`."""
     for system in taxonomy.systems.values():
         if not (SHIPPED / system.system).is_dir():
             continue
@@ -73,6 +75,12 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
         for path in sorted(runbooks.rglob("*.md")):
             if str(path.relative_to(runbooks)) not in names:
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"
+                continue
+            try:
+                if not text_of(path).strip():
+                    yield f"{path}: is empty; write the first action, or delete the file"
+            except ConfigError as error:
+                yield str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,9 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
     """
     markdown = _markdown()
     tokens = markdown.parse(text)
+    # The page has its own title.
+    if tokens and tokens[0].tag == "h1":
+        tokens = tokens[3:]
     plain = dict(values)
     quoted = {key: value.replace("\\", "\\\\").replace('"', '\\"') for key, value in values}
     for place, token in enumerate(tokens):

@@ -171,8 +171,9 @@ def _ends() -> Panel:
 
     return graph(
         "Ends per minute",
-        "A dot is an example session; its tooltip has the session id. Repeats: the same user again within "
-        "15 minutes. Recovered interruptions are not session ends. Late ends arrived too late for alerts.",
+        "A dot is an example session; its tooltip has the session id. "
+        f"With {queries.REPEATS}, which are also a line. Recovered "
+        "interruptions are not session ends. Late ends arrived too late for alerts.",
         *_by_outcome(rate(names.SESSION_ENDS), "{{system}} ends", exemplars=True),
         Query(rate(names.SESSION_END_REPEATS), "{{system}} repeats"),
         Query(

@@ -100,7 +100,8 @@ def _counts() -> list[Panel]:
         ),
         panels.number(
             "Sessions ended (1h)",
-            "All session ends of the last hour, with any outcome. Exact below 10,000, then rounded.",
+            f"Session ends of the last hour, with any outcome. Without {queries.REPEATS}. Exact below "
+            "10,000, then rounded.",
             Query(f"{queries.ends('1h')} < 10000", "{{system}}", instant=True),
             Query(f"{queries.ends('1h')} >= 10000", "{{system}}", instant=True),
             decimals=0,
@@ -150,7 +151,8 @@ def _by_category() -> Panel:
     )
     return panels.bars(
         "Failures by category (1h)",
-        "Failures of the last hour by the category of their codes, largest first.",
+        "Failures of the last hour by the category of their codes, largest first. "
+        f"Without {queries.REPEATS}.",
         Query(f"sort_desc({total(names.TITLE, short)})", "{{title}}", instant=True),
         overrides=style.TITLES,
     )
@@ -168,7 +170,8 @@ def _by_phase() -> Panel:
 
     return panels.bars(
         "Failures by phase (1h)",
-        "Failures of the last hour by session phase, in lifecycle order.",
+        f"Failures of the last hour by session phase, in lifecycle order. With {queries.REPEATS}: the "
+        "sum may exceed that of the categories.",
         *map(failures, (*PHASES, names.UNKNOWN)),
     )
 

@@ -36,6 +36,8 @@ SHIPPED: Final = 'signal=~"spike|overrun|elevated|new|stopped|queue|budget|expor
 FIRING: Final = 'alertstate="firing"'
 
 SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
+REPEATS: Final = "repeats of one user within 15 minutes"
+"""Recorded counts leave them out. Panels that read the counters include them, and say so."""
 PERIOD: Final = "30d"
 """The period of the error budget. It is shorter where Prometheus keeps samples for a shorter time."""
 

@@ -132,8 +132,8 @@ def place_list(title: str, noun: str, matchers: str) -> Panel:
     )
     return panels.table(
         title,
-        f"{noun} of the last hour by each label in the exporter's setting labels. A share far above the "
-        "value's share of all ends points to a region, project or build.",
+        f"{noun} of the last hour by each label in the exporter's setting labels. With {queries.REPEATS}. A "
+        "share far above the value's share of all ends points to a region, project or build.",
         queries.rows(top),
         *(queries.rows(f"{share}\nand on ({PLACE}) {top}") for share in shares),
         columns=PLACE_COLUMNS,
@@ -151,7 +151,8 @@ def by_value(matchers: str) -> Panel:
     return panels.repeated(
         panels.graph(
             "Ends per minute by $label (5m)",
-            "5-minute averages of the ends with this code, stacked: the height is their sum.",
+            "5-minute averages of the ends with this code, stacked: the height is their sum. "
+            f"With {queries.REPEATS}.",
             Query(f"{ends} / 5", legend(names.VALUE)),
             Query(with_label(rest, names.VALUE, "(none)"), legend(names.VALUE)),
             stacked=True,

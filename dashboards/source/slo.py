@@ -175,7 +175,8 @@ def failures_by_owner(window: str, counts: str) -> Panel:
     failures = queries.with_info(counts, (names.OWNER,), queries.FAILURE)
     return bars(
         f"Failures by owner ({window})",
-        f"Failures of {window} by the team that acts on their codes, largest first.",
+        f"Failures of {window} by the team that acts on their codes, largest first. "
+        f"Without {queries.REPEATS}.",
         Query(f"sort_desc({total(names.OWNER, failures)} > 0.5)", "{{owner}}", instant=True),
         overrides=style.TITLES,
     )

@@ -18,7 +18,7 @@ def simulate(
     ] = None,
     openmetrics: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="write counters for promtool, one file per day"),
+        typer.Option(metavar="DIR", help="write series for promtool, one file per day"),
     ] = None,
     system: Annotated[
         Literal["streampixel", "softdrive", "both"], typer.Option(help="system to simulate")
@@ -61,7 +61,7 @@ def simulate(
 ) -> None:
     """Simulate session ends and incidents.
 
-    Posts events to an exporter (--url), or writes events (--ndjson) or Prometheus counters
+    Posts events to an exporter (--url), or writes events (--ndjson) or Prometheus series
     (--openmetrics). Posted events carry no time, so the exporter counts them on arrival; with --speed 1
     they carry the current time. Ctrl-C ends posting.
 

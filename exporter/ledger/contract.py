@@ -158,7 +158,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The durable count of a series; `created` in Unix seconds survives restarts.
+    """The durable count of a series.
 
     `delayed`: the series is new and exported as 0 until scrapes have seen it, because `increase()` never
     counts the first sample of a series. Repeats are exported with their ends, so their series is never
@@ -167,7 +167,6 @@ class Total:
 
     series: Series
     value: int
-    created: float
     delayed: bool = False
     exemplar: Exemplar | None = None
 
@@ -183,7 +182,6 @@ class DurationTotal:
     outcome: str
     counts: tuple[int, ...]
     total: float
-    created: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,6 @@ def _sum(first: Total, second: Total) -> Total:
     return replace(
         first,
         value=first.value + second.value,
-        created=min(first.created, second.created),
         delayed=first.delayed and second.delayed,
         exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
     )

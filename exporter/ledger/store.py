@@ -23,6 +23,7 @@ from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
 VERSION: Final = 2
+# `created` is 0.0 in new rows: only earlier versions exported it.
 _SCHEMA: Final = """
 CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT, checksum INTEGER);
 CREATE TABLE series (key TEXT PRIMARY KEY, value INTEGER, created REAL, delayed INTEGER,
@@ -116,16 +117,16 @@ class Store:
     def series(self) -> dict[str, Total]:
         """All totals by name. Labels that are no longer configured are dropped, new labels are empty."""
         totals = {}
-        for name, value, created, delayed, session, session_at in self._rows("series"):
+        for name, value, _, delayed, session, session_at in self._rows("series"):
             exemplar = Exemplar(session, session_at) if session is not None else None
             series = series_of(name, self._label_names)
-            totals[name] = Total(series, value, created, bool(delayed), exemplar)
+            totals[name] = Total(series, value, bool(delayed), exemplar)
         return totals
 
     def durations(self) -> list[DurationTotal]:
         return [
-            DurationTotal(system, outcome, tuple(json.loads(counts)), total, created)
-            for system, outcome, counts, total, created in self._rows("durations")
+            DurationTotal(system, outcome, tuple(json.loads(counts)), total)
+            for system, outcome, counts, total, _ in self._rows("durations")
         ]
 
     def ids(self) -> Iterable[Ids]:
@@ -158,11 +159,11 @@ class Store:
             for total in changes.series:
                 name, last = self.name(total.series), total.exemplar
                 session = (last.session_id, last.at) if last else (None, None)
-                row = (total.value, total.created, int(total.delayed), *session)
+                row = (total.value, 0.0, int(total.delayed), *session)
                 new[name] = self._put("series", name, *row)
             for each in changes.durations:
                 cell = (each.system, each.outcome)
-                row = (json.dumps(each.counts), each.total, each.created)
+                row = (json.dumps(each.counts), each.total, 0.0)
                 new[cell] = self._put("durations", *cell, *row)
             for key, check in new.items():
                 meta.rows ^= check ^ (0 if key in gone else self._checksums.get(key, 0))

@@ -61,11 +61,11 @@ class RunningTotals:
         for duration in changes.durations:
             self._durations[(duration.system, duration.outcome)] = duration
 
-    def missing(self, series: Iterable[Series], cells: Iterable[Cell], now: float) -> Changes:
-        """Totals of 0, created `now` (Unix seconds), for the series and cells that have none."""
+    def missing(self, series: Iterable[Series], cells: Iterable[Cell]) -> Changes:
+        """Totals of 0 for the series and cells that have none."""
         return Changes(
-            [Total(each, 0, now) for each in series if each.key not in self._by_key],
-            [_empty(cell, now) for cell in cells if cell not in self._durations],
+            [Total(each, 0) for each in series if each.key not in self._by_key],
+            [_empty(cell) for cell in cells if cell not in self._durations],
         )
 
     def change(self, events: Batch, now: float, repeats: Sequence[Series] = ()) -> Changes:
@@ -78,19 +78,19 @@ class RunningTotals:
         changed: dict[tuple[str, ...], Total] = {}
         for each, count in Counter(series).items():
             key = each.key
-            old = changed.get(key) or self._by_key.get(key) or Total(each, 0, now, delayed=True)
+            old = changed.get(key) or self._by_key.get(key) or Total(each, 0, delayed=True)
             exemplar = Exemplar(last[each], now) if each in last else old.exemplar
             value = old.value + count
-            changed[key] = Total(old.series, value, old.created, old.delayed, exemplar)
+            changed[key] = Total(old.series, value, old.delayed, exemplar)
         for each, count in Counter(repeats).items() if repeats else ():
             key = (Family.REPEATS.value, *each.key[1:])
-            old = self._by_key.get(key) or Total(each.of_repeats(), 0, now)
+            old = self._by_key.get(key) or Total(each.of_repeats(), 0)
             changed[key] = replace(old, value=old.value + count)
         observed = []
         if durations is not None:
             sums = _sums_of_few if len(series) <= _FEW else _sums_of_many
             for cell, added, total in sums(series, durations):
-                histogram = self._durations.get(cell) or _empty(cell, now)
+                histogram = self._durations.get(cell) or _empty(cell)
                 counts = tuple(map(int.__add__, histogram.counts, added))
                 observed.append(replace(histogram, counts=counts, total=histogram.total + total))
         return Changes(list(changed.values()), observed)
@@ -101,8 +101,8 @@ class RunningTotals:
         return Changes([replace(total, delayed=False) for total in totals], [])
 
 
-def _empty(cell: Cell, now: float) -> DurationTotal:
-    return DurationTotal(*cell, counts=(0,) * (len(BUCKETS) + 1), total=0.0, created=now)
+def _empty(cell: Cell) -> DurationTotal:
+    return DurationTotal(*cell, counts=(0,) * (len(BUCKETS) + 1), total=0.0)
 
 
 def _sums_of_many(series: Sequence[Series], durations: Sequence[float | None]) -> list[Sum]:

@@ -71,14 +71,14 @@ class Writer:
         self._size = opened.store.size()
         if after_failure and not opened.lock.has_space():
             return
-        now, wall = self._settings.monotonic(), settings.wall()
-        changes = opened.totals.missing(settings.zero, settings.zero_durations, wall)
+        now = settings.monotonic()
+        changes = opened.totals.missing(settings.zero, settings.zero_durations)
         due = [series for series, end in self._delay_ends.items() if now >= end]
         changes.series.extend(opened.totals.end_delays(due).series)
         expiring = opened.segments.due(self._age(), 0)
         # After a failure, an empty transaction shows whether the disk has space again.
         if after_failure or changes.series or changes.durations or expiring:
-            self._write(changes, wall)
+            self._write(changes, settings.wall())
             for series in due:
                 del self._delay_ends[series]
 

@@ -7,7 +7,6 @@ from typing import Final
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from exporter import names
 from exporter.ledger.contract import (
@@ -103,18 +102,12 @@ class LedgerCollector(Collector):
 
 
 def _durations(durations: Sequence[DurationTotal]) -> HistogramMetricFamily:
+    text = "Duration of sessions at their final end."
     labels = (names.SYSTEM, names.OUTCOME)
-    metric = HistogramMetricFamily(
-        names.SESSION_DURATION, "Duration of sessions at their final end.", labels=labels
-    )
+    metric = HistogramMetricFamily(names.SESSION_DURATION, text, labels=labels)
     for duration in durations:
-        values = (duration.system, duration.outcome)
         buckets = list(zip(_BOUNDS, accumulate(duration.counts), strict=True))
-        metric.add_metric(values, buckets, duration.total)
-        created = dict(zip(labels, values, strict=True))
-        metric.samples.append(
-            Sample(f"{names.SESSION_DURATION}_created", created, duration.created)
-        )
+        metric.add_metric((duration.system, duration.outcome), buckets, duration.total)
     return metric
 
 

@@ -7,7 +7,7 @@ waits for the GIL during a scrape.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import compress, count
 from operator import is_not
 from types import SimpleNamespace
@@ -69,16 +69,6 @@ def counter_header(name: str, documentation: str, openmetrics: bool) -> bytes:
     return f"# HELP {name} {documentation}\n# TYPE {name} counter\n".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The output of a scrape for each total: labels, lines, and in text format the line of `_created`."""
-
-    totals: Sequence[Total] = ()
-    labels: Sequence[str] = ()
-    lines: Sequence[bytes] = ()
-    created: Sequence[bytes] = ()
-
-
 class CounterLines:
     """A counter of the ledger's totals, with the lines of its last scrape in each format. Thread-safe."""
 
@@ -86,46 +76,35 @@ class CounterLines:
         self._name = name.removesuffix("_total")
         self._documentation = documentation
         self._label_names = (*names.SERIES_LABELS, *label_names, names.LEDGER)
-        self._written: dict[tuple[bool, str], _Written] = {}
+        # By format and ledger: the totals of the last scrape, and the labels and the line of each.
+        self._written: dict[tuple[bool, str], tuple[Sequence[Total], list[str], list[bytes]]] = {}
 
     def family(self, ledger: str, totals: Sequence[Total]) -> WrittenFamily:
         """The counter of one scrape."""
-
-        def write(openmetrics: bool) -> Sequence[bytes]:
-            return self._write(openmetrics, ledger, totals)
-
+        write = partial(self._write, ledger, totals)
         return WrittenFamily(self._name, self._documentation, "counter", write)
 
-    def _write(self, openmetrics: bool, ledger: str, totals: Sequence[Total]) -> Sequence[bytes]:
+    def _write(self, ledger: str, totals: Sequence[Total], openmetrics: bool) -> Sequence[bytes]:
         """The lines of the totals, kept for each total that is the same object as at the last scrape."""
-        last = self._written.get((openmetrics, ledger), _Written())
-        both = min(len(last.totals), len(totals))
+        last, labels, lines = self._written.get((openmetrics, ledger), ((), [], []))
+        both = min(len(last), len(totals))
         new = len(totals) - both
-        labels = [*last.labels[:both], *[""] * new]
-        lines = [*last.lines[:both], *[b""] * new]
-        created = [*last.created[:both], *[b""] * new]
-        changed = compress(count(), map(is_not, totals, last.totals))
+        labels = [*labels[:both], *[""] * new]
+        lines = [*lines[:both], *[b""] * new]
+        changed = compress(count(), map(is_not, totals, last))
         for place in [*changed, *range(both, len(totals))]:
             total = totals[place]
-            if place >= both or last.totals[place].series is not total.series:
+            if place >= both or last[place].series is not total.series:
                 _, *values = total.series.key
                 labels[place] = label_text(self._label_names, (*values, ledger))
-            lines[place], created[place] = self._line(openmetrics, labels[place], total)
-        self._written[openmetrics, ledger] = _Written(totals, labels, lines, created)
-        header = counter_header(self._name, self._documentation, openmetrics)
-        if openmetrics:
-            return [header, *lines]
-        # Like prometheus-client, a separate gauge: a counter of the text format has no `_created`.
-        name = f"{self._name}_created"
-        gauge = f"# HELP {name} {self._documentation}\n# TYPE {name} gauge\n"
-        return [header, *lines, gauge.encode(), *created]
+            lines[place] = self._line(openmetrics, labels[place], total)
+        self._written[openmetrics, ledger] = totals, labels, lines
+        return [counter_header(self._name, self._documentation, openmetrics), *lines]
 
-    def _line(self, openmetrics: bool, labels: str, total: Total) -> tuple[bytes, bytes]:
-        line = f"{self._name}_total{labels} {0 if total.delayed else total.value}"
-        created = f"{self._name}_created{labels} {total.created!r}\n"
-        if not openmetrics:
-            return f"{line}\n".encode("utf-8", "replace"), created.encode("utf-8", "replace")
-        return f"{line}{_exemplar(total)}\n{created}".encode("utf-8", "replace"), b""
+    def _line(self, openmetrics: bool, labels: str, total: Total) -> bytes:
+        value = 0 if total.delayed else total.value
+        exemplar = _exemplar(total) if openmetrics else ""
+        return f"{self._name}_total{labels} {value}{exemplar}\n".encode("utf-8", "replace")
 
 
 def _exemplar(total: Total) -> str:

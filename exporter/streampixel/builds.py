@@ -184,7 +184,7 @@ class BuildsCollector(Collector):
         times = last_build_times(totals)
         for total in builds:
             event = total.series.code
-            count.add_metric((SYSTEM, event, totals.ledger), total.value, created=total.created)
+            count.add_metric((SYSTEM, event, totals.ledger), total.value)
             last.add_metric((SYSTEM, event), times.get(event, 0.0))
         yield count
         yield last

@@ -84,7 +84,7 @@ class States:
         self._exported = {
             (metric, own): value
             for (metric, own), value in exporter.metrics().items()
-            if re.match(r"session_(?!.*_created$)|process_start_time_seconds", metric)
+            if re.match(r"session_|process_start_time_seconds", metric)
         }
         single = ((("", *TARGETS[0]),), 1.0, False)
         everything = tuple(

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from dashboards.source.layout import MARK
-from dashboards.source.queries import SHIPPED
+from dashboards.source.queries import REPEATS, SHIPPED
 from dashboards.source.self_monitoring import LATE_QUANTILE, LATE_SECONDS
 from dashboards.source.shared import SUMMARIES
 from dashboards.source.slo import BURN_RATES
@@ -99,6 +99,19 @@ def test_dashboard_declares_its_variables_and_queries_the_selected_prometheus(ui
     asking += [target for panel in panels(dashboard) for target in panel["targets"]]
     asking += [variable for variable in declared.values() if variable["type"] == "query"]
     assert all(part["datasource"] == SOURCE for part in asking)
+
+
+def test_panels_say_whether_they_count_repeats() -> None:
+    """Counters include the repeats of a user, records do not: neighbors that differ must say why."""
+    counters = {names.SESSION_ENDS, names.SESSION_ENDS_BY_LABEL}
+    said = {}
+    for panel in PANELS:
+        exprs = [parsable(target["expr"]) for target in panel["targets"]]
+        read = {name for expr in exprs if "[" in expr for name in metrics(expr)}
+        match = re.search(rf"(With|Without) {REPEATS}", panel["description"])
+        said[panel["title"]] = match and match[1]
+        assert (said[panel["title"]] == "With") == bool(read & counters), panel["title"]
+    assert said["Sessions ended (1h)"] == said["Failures by category (1h)"] == "Without"
 
 
 def test_every_panel_has_description_unit_and_a_text_for_no_data() -> None:

@@ -64,7 +64,6 @@ def seen(listener: Listener) -> tuple[Any, ...]:
         (sample.name, sample.labels, sample.value)
         for metric in listener.registry.collect()
         for sample in metric.samples
-        if not sample.name.endswith("_created")
     ]
     return batches, samples, listener.logged, listener.clients, listener.unknown.snapshot()
 

@@ -106,7 +106,7 @@ def moved_aside(sample: Sample, folder: Path, logged: list[str]) -> bool:
 
 
 def _values(totals: list[Total]) -> dict[tuple[str, ...], object]:
-    return {each.series.key: (each.value, each.created, each.exemplar) for each in totals}
+    return {each.series.key: (each.value, each.exemplar) for each in totals}
 
 
 def lose_a_counter(folder: Path) -> None:

@@ -15,7 +15,7 @@ from exporter.ledger.contract import (
 from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy, unknown_code
 from exporter.taxonomy.spellings import pattern
 
-CREATED = 1_790_000_000.25
+AT = 1_790_000_000.25
 
 
 @dataclass
@@ -88,14 +88,14 @@ def total(
     code: str = "1001",
     delayed: bool = False,
     session: str | None = None,
-    at: float = CREATED,
+    at: float = AT,
 ) -> Total:
     series = Series(family, "alpha", code, "stream", "things", "failure", labels)
     example = Exemplar(session, at) if session is not None else None
-    return Total(series, value, CREATED, delayed, example)
+    return Total(series, value, delayed, example)
 
 
 def duration(*counts: int, seconds: float = 0.0) -> DurationTotal:
     """A histogram of `alpha`'s failures; missing counts are 0."""
     filled = (*counts, *(0,) * (len(BUCKETS) + 1 - len(counts)))
-    return DurationTotal("alpha", "failure", filled, seconds, CREATED)
+    return DurationTotal("alpha", "failure", filled, seconds)

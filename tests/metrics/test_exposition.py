@@ -21,7 +21,7 @@ from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
 from exporter.streampixel.live_stats import Poller, Users, failure_counter
 from exporter.watched import RELOADED
-from tests.metrics.still_ledger import CREATED, StillLedger, duration, total, two_systems
+from tests.metrics.still_ledger import StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
 from tests.programs import finished
 
@@ -60,7 +60,6 @@ def totals(draw: st.DrawFn) -> list[Total]:
         Total(
             each,
             draw(st.integers(0, 2**63)),
-            draw(moments),
             draw(st.booleans()),
             draw(st.none() | st.builds(Exemplar, texts | st.text("x", min_size=116), moments)),
         )
@@ -101,11 +100,7 @@ def test_totals_are_parsed_as_they_are(
             labels = dict(zip(LABEL_NAMES, (*each.series.key[1:], "k3f9"), strict=True))
             value = 0 if each.delayed else each.value
             expected.append((name, labels, float(value)))
-            expected.append((name.replace("_total", "_created"), labels, each.created))
-    mine = {
-        name for counter in COUNTERS for name in (counter, counter.replace("_total", "_created"))
-    }
-    assert [sample[:3] for sample in written if sample.name in mine] == sorted(
+    assert [sample[:3] for sample in written if sample.name in COUNTERS] == sorted(
         expected, key=lambda sample: (sample[0], sorted(sample[1].items()))
     )
 
@@ -119,7 +114,7 @@ def test_lone_surrogate_does_not_break_the_exposition(accept: str) -> None:
 def full_registry() -> CollectorRegistry:
     """Every collector of the exporter, with values."""
     series = [*zero_series(two_systems(), ("region",)), *build_series(("region",)).values()]
-    zeros = [Total(each, 0, CREATED) for each in series]
+    zeros = [Total(each, 0) for each in series]
     ledger = StillLedger([*zeros, total(5, "eu", session="s-1")], [duration(1, 2, seconds=9.5)])
     registry = registry_of(ledger, "region")
     registry.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
@@ -141,6 +136,11 @@ def test_promtool_has_no_complaint() -> None:
     body, _ = render(full_registry(), None)
     done = finished("promtool", "check", "metrics", input=body.decode())
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("accept", [PROMETHEUS_2_42, None])
+def test_creation_times_are_not_exported(accept: str | None) -> None:
+    assert b"_created" not in render(full_registry(), accept)[0]
 
 
 def test_every_named_metric_is_exported() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -80,6 +81,17 @@ def test_query_is_escaped_and_cut(ops: Ops) -> None:
 
 def flat(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_page_without_a_first_action_has_no_box_for_it(tmp_path: Path) -> None:
+    runbook = tmp_path / "runbooks" / "streampixel" / "4001.md"
+    runbook.parent.mkdir(parents=True)
+    ops = Ops(taxonomy=SHIPPED, settings=Settings(taxonomy=[tmp_path]))
+    for text, boxes in (("Ask.", 1), ("# Full\n\nAsk.", 1), ("## Meaning", 0), ("", 0)):
+        runbook.write_text(text)
+        html = ops.get("/codes/streampixel/4001").text
+        assert html.count('<div class="first">') == boxes, text
+        assert html.count("<h1") == 1, text
 
 
 @pytest.mark.parametrize(("system", "code"), [("streampixel", "4001"), ("softdrive", "1003")])

@@ -73,7 +73,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
-    with ExporterProcess(tmp_path_factory.mktemp("pages") / "data") as exporter:
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "mine.yaml").write_text("extends: streampixel\nobjective: 0.99\n")
+    runbook = folder / "runbooks" / "streampixel" / "4000.md"
+    runbook.parent.mkdir(parents=True)
+    link = f"https://console.example.com/{'projects' * 20}"
+    runbook.write_text(
+        f"# Inactive\n\nAsk.\n\n## Mitigation\n\n| link | use |\n|-|-|\n| {link} | status |\n"
+    )
+    with ExporterProcess(folder / "data", settings={"taxonomy": folder}) as exporter:
         exporter.post([{"system": "streampixel", "code": 4001, "id": str(n)} for n in range(3)])
         exporter.post({"system": "softdrive", "code": "<img src=x onerror=alert(1)>", "id": "evil"})
         yield exporter

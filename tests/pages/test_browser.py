@@ -12,6 +12,7 @@ PAGES = (
     "/",
     "/codes",
     "/codes?q=timout",
+    "/codes/streampixel/4000",
     "/codes/streampixel/4001",
     "/codes/softdrive/unknown",
     "/codes/softdrive/99",

@@ -218,6 +218,20 @@ def test_check_warns_about_a_file_without_a_code(folder: Path) -> None:
     ]
 
 
+def test_check_warns_about_a_file_without_a_text(folder: Path) -> None:
+    runbook = folder / "runbooks" / "acme" / "07.md"
+    for content, warning in (
+        (b" \n", ": is empty; write the first action, or delete the file"),
+        (b"Call\nCaf\xe9\n", ":2: is not UTF-8: invalid continuation byte"),
+    ):
+        runbook.write_bytes(content)
+        assert list(runbooks.warnings(load([folder]), [folder])) == [f"{runbook}{warning}"]
+    runbook.unlink()
+    runbook.mkdir()
+    (warning,) = runbooks.warnings(load([folder]), [folder])
+    assert warning == f"{runbook}: can't be read: Is a directory"
+
+
 def test_check_warns_about_a_shipped_code_without_a_file() -> None:
     known = TAXONOMY.systems["streampixel"]
     new = replace(known.codes[-1], code="4008", name="New")

@@ -57,6 +57,16 @@ def test_first_part_ends_at_the_first_heading() -> None:
     assert render("Do this.", (), QueryLinks()).rest == ""
 
 
+def test_title_of_a_file_is_left_out() -> None:
+    """The page has a title, and the first action would come after the file's own."""
+    for title in ("# Link lost\n\n", "Link lost\n=====\n"):
+        page = render(f"{title}Do this.\n\n# Meaning\n", (), QueryLinks())
+        assert page.first == "<p>Do this.</p>\n"
+        assert page.rest == '<h1 id="meaning">Meaning</h1>\n'
+    assert render("## Meaning\n", (), QueryLinks()).rest == '<h2 id="meaning">Meaning</h2>\n'
+    assert render("", (), QueryLinks()).first == ""
+
+
 def test_queries_are_numbered_per_file() -> None:
     page = render(PAGE + PAGE, (("fix", "x"),), QueryLinks(), "shared-query")
     for number in ("1", "2"):

@@ -9,13 +9,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.ledger.contract import Family
 from exporter.metrics.collector import zero_series
+from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.names import SERIES_LABELS, SESSION_ENDS
+from exporter.rule_files import RULES
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.openmetrics import INSTANCE, JOB, LEDGER, daily, openmetrics
 from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic
 from exporter.taxonomy.loader import load
+from tests.dashboards.shipped import query_of
 from tests.e2e.prometheus_process import PrometheusProcess
 
 Samples = dict[tuple[frozenset[tuple[str, str]], float], float]
@@ -29,12 +32,14 @@ def histories() -> list[History]:
     return [simulate(system, RESTARTS, days, start=start) for system in SYSTEMS]
 
 
-def samples(text: str) -> Samples:
-    (family,) = text_string_to_metric_families(text)
-    assert (family.name, family.type) == (SESSION_ENDS.removesuffix("_total"), "counter")
+def samples(text: str, metric: str = "") -> Samples:
+    """The samples of a metric, or of all metrics with the names among their labels."""
     pairs = [
-        ((frozenset(sample.labels.items()), float(sample.timestamp or 0)), sample.value)
+        ((frozenset(labels.items()), float(sample.timestamp or 0)), sample.value)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if metric in ("", sample.name)
+        for labels in [sample.labels if metric else sample.labels | {"__name__": sample.name}]
     ]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
@@ -55,7 +60,25 @@ def test_samples_are_the_totals_at_each_scrape_after_a_zero(histories: list[Hist
         totals = np.cumsum(history.ends[:, history.codes.index(pairs["code"])])
         for scrape in np.flatnonzero(history.scraped).tolist():
             expected[labels, history.start + (scrape + 1) * history.step] = totals[scrape]
-    assert samples("".join(openmetrics(histories))) == expected
+    assert samples("".join(openmetrics(histories)), SESSION_ENDS) == expected
+
+
+def test_texts_of_the_taxonomy_have_two_samples_in_an_hour() -> None:
+    """Rules and dashboards look back an hour for them."""
+    start = MONDAY - HOUR
+    histories = [simulate(system, days=2 * HOUR / DAY, start=start) for system in SYSTEMS]
+    target = {("job", JOB), ("instance", INSTANCE)}
+    collector = TaxonomyCollector(load(), f"http://{INSTANCE}", "")
+    assert {
+        key: value
+        for key, value in samples("".join(openmetrics(histories))).items()
+        if ("__name__", SESSION_ENDS) not in key[0]
+    } == {
+        (frozenset({*sample.labels.items(), ("__name__", sample.name), *target}), at): sample.value
+        for family in collector.collect()
+        for sample in family.samples
+        for at in (start, start + HOUR / 2, start + HOUR, start + 1.5 * HOUR)
+    }
 
 
 def test_daily_files_together_have_all_samples(histories: list[History]) -> None:
@@ -68,7 +91,7 @@ def test_daily_files_together_have_all_samples(histories: list[History]) -> None
     assert before | after == samples("".join(openmetrics(histories)))
 
 
-def test_prometheus_reads_the_ends_of_an_incident_from_a_backfill(tmp_path: Path) -> None:
+def test_backfill_has_the_ends_of_an_incident_and_fills_a_dashboard(tmp_path: Path) -> None:
     traffic = Traffic(ends_per_hour=5000.0, p_missed_scrape=0.0, restarts_per_day=0.0)
     plan = [("capacity-large", 2 * HOUR)]
     history = simulate("streampixel", traffic, 4 * HOUR / DAY, plan)
@@ -81,7 +104,16 @@ def test_prometheus_reads_the_ends_of_an_incident_from_a_backfill(tmp_path: Path
     (incident,) = history.incidents
     ends = history.ends[history.bins(incident.start, incident.end)]
     length = f"{incident.end - incident.start:.0f}s"
+    promtool = ["promtool", "tsdb", "create-blocks-from", "rules", f"--url={prometheus.url}"]
+    span = [f"--start={incident.start + HOUR / 2:.0f}", f"--end={incident.end:.0f}"]
+    # Failure ratios are made of windows, windows of sums; promtool stores a rule's results at its end.
+    for _ in range(3):
+        with prometheus:
+            rules = [f"--output-dir={database}", RULES / "session-ends.yml"]
+            subprocess.run([*promtool, *span, *rules], check=True, capture_output=True)
+    ratio = query_of("Success ratio (1h)", "B").expr.replace("$system", history.system)
     with prometheus:
+        shown = prometheus.query(ratio, at=incident.end)
         # Both ends of the range are scrapes, so increase() does not extrapolate.
         by_code = prometheus.query(
             f"sum by (code) (increase(session_ends_total[{length}]))", at=incident.end
@@ -91,3 +123,4 @@ def test_prometheus_reads_the_ends_of_an_incident_from_a_backfill(tmp_path: Path
         zip(history.codes, ends.sum(axis=0).tolist(), strict=True)
     )
     assert round(whole[frozenset()]) == history.ends.sum()
+    assert 0.2 < shown[frozenset({("system", history.system)})] < 0.9

@@ -30,7 +30,6 @@ class Record:
     FORM: ClassVar = "COUNT MARK CREATED SHOWN_AT EXEMPLAR"
 
     count: int
-    created: float
     shown_at: int
     exemplar: Exemplar | None
 
@@ -39,14 +38,14 @@ class Record:
         """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
             return _GONE
-        count, mark, created, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
+        count, mark, _, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(max(int(count), int(mark)), float(created), int(shown_at), exemplar)
+        return cls(max(int(count), int(mark)), int(shown_at), exemplar)
 
     def text(self) -> bytes:
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.count} 0 {self.created!r} {self.shown_at} {exemplar}".encode()
+        return f"{self.count} 0 0 {self.shown_at} {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
         """This record, if it is not below the earlier record; else a record with the earlier count."""
@@ -55,7 +54,7 @@ class Record:
         return replace(earlier if self is _GONE else self, count=earlier.count)
 
 
-_GONE: Final = Record(0, 0.0, 0, None)
+_GONE: Final = Record(0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +63,25 @@ class Histogram:
 
     FORM: ClassVar = "CREATED SUM COUNTS|MARKS"
 
-    created: float
     numbers: tuple[float, ...]
 
     @classmethod
     def parse(cls, text: bytes) -> "Histogram":
         """The histogram in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
-            return cls(0.0, _ZEROS)
+            return cls(_ZEROS)
         head, _, tail = text.decode().partition("|")
-        created, *numbers = map(float, head.split())
+        _, *numbers = map(float, head.split())
         marks = list(map(float, tail.split())) or _ZEROS
-        return cls(created, tuple(map(max, zip(numbers, marks, strict=True))))
+        return cls(tuple(map(max, zip(numbers, marks, strict=True))))
 
     def text(self) -> bytes:
-        return f"{self.created!r} {' '.join(map(repr, self.numbers))}|".encode()
+        return f"0 {' '.join(map(repr, self.numbers))}|".encode()
 
     def raised_to(self, earlier: "Histogram") -> "Histogram":
         """This histogram, if no number is below the earlier one; else one with the higher numbers."""
         numbers = tuple(map(max, self.numbers, earlier.numbers))
-        return self if numbers == self.numbers else Histogram(earlier.created, numbers)
+        return self if numbers == self.numbers else Histogram(numbers)
 
 
 class Names:

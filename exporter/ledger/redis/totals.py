@@ -152,10 +152,7 @@ class SharedTotals:
             if cell := cell_of(name):
                 parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
                 total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
-                created = min(part.created for part in parts)
-                self._durations[cell] = DurationTotal(
-                    *cell, tuple(map(int, counts)), total, created
-                )
+                self._durations[cell] = DurationTotal(*cell, tuple(map(int, counts)), total)
 
     def _total(self, series: Series) -> Total:
         records = [
@@ -173,6 +170,5 @@ class SharedTotals:
         return Total(
             series,
             sum(record.count for record in records),
-            min(record.created for record in records),
             exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
         )
