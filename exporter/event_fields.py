@@ -55,9 +55,11 @@ def attribute_key(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def nearest_field(name: str) -> str | None:
-    """The field that an ignored name probably means, for a hint: `error_code` is near `code`."""
+    """The field that an ignored name probably means, for a hint: `errorcode` is near `code`."""
     if len(name) > _LONGEST:
         return None
+    if _key(name).endswith("code"):
+        return "code"
     if _key(name) == "uid":
         # `uid` resembles `id`, but a user's id as the event's id would count only one session of each user.
         return "user"

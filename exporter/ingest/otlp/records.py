@@ -68,9 +68,7 @@ class Records:
                     if "occurred_at" in fields and _KEYS.isdisjoint(fields):
                         fields["id"] = _content_id(resource, scope, record, encode)
                     if "code" not in fields:
-                        ignored_fields.match(
-                            dict.fromkeys(filter(near.__getitem__, _names(record)))
-                        )
+                        ignored_fields.match(self._doubtful(record, near))
                 except Rejected as error:
                     rejected.append(Rejection(place, error.reason, error.message))
                 else:
@@ -133,6 +131,22 @@ class Records:
                     fields.setdefault(name, fields.pop(slot))
         return fields
 
+    def _doubtful(self, record: Any, near: NearCode) -> Fields:
+        """The attributes of a record without a code that may contain it, and `body` for a text."""
+        slots = self.attributes
+        given = record.attributes[:_MAX_ATTRIBUTES]
+        names = [
+            pair.key
+            for pair in (*given, *_pairs_of(record.body)[:_MAX_ATTRIBUTES])
+            if slots[pair.key] is None
+            and near[pair.key]
+            and (pair.value.string_value or _plain(pair.value) is not None)
+        ]
+        # An empty attribute `code` says that there is no code.
+        if record.body.string_value and all(slots[pair.key] != "code" for pair in given):
+            names.append("body")
+        return dict.fromkeys(names)
+
     def _complete(self, fields: Fields, record: Any) -> None:
         """Adds time and labels. Raises `Rejected`."""
         time = record.time_unix_nano
@@ -142,12 +156,6 @@ class Records:
         labels = {name: fields.pop(slot) for slot, name in slots.items() if slot in fields}
         if labels:
             fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
-
-
-def _names(record: Any) -> list[str]:
-    """The names of attributes that are not empty."""
-    pairs = (*record.attributes[:_MAX_ATTRIBUTES], *_pairs_of(record.body)[:_MAX_ATTRIBUTES])
-    return [pair.key for pair in pairs if pair.value.string_value or _plain(pair.value) is not None]
 
 
 def _plain(value: Any) -> Any:

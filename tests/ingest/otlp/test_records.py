@@ -304,11 +304,26 @@ def ignored_names(*given: LogRecord) -> dict[str, str | None]:
     return decoded.ignored.names
 
 
-def test_end_without_code_names_an_attribute_near_it() -> None:
-    given = record({"system": "streampixel", "error_code": 4001, "code.function.name": "f"})
-    assert ignored_names(given, record({**END, "errorCode": 1})) == {"error_code": "code"}
+def test_attribute_that_is_read_is_not_ignored() -> None:
+    """Fails when only the name decides: a label with the name `status` would be called ignored."""
+    by = records("labels.cause=Reason", labels=("cause", "status"))
+    given = record({"system": "streampixel", "reason": "x", "status": "y"}, body="")
+    decoded = decode(given, by=by)
+    assert decoded.ignored is not None
+    assert decoded.ignored.names == {}
+
+
+def test_end_without_code_names_an_attribute_near_it_and_a_text() -> None:
+    """Fails without each of them: a failure was counted as a normal end, and nothing said so."""
+    attributes = {"system": "streampixel", "errorcode": 4001, "code.function.name": "f"}
+    given = record(attributes, body="a text")
+    others = record({**END, "errorCode": 1, "reason": "x"})
+    assert ignored_names(given, others) == {"errorcode": "code", "body": None}
     in_body = record({"system": "streampixel"}, body={"errorCode": 1})
     assert ignored_names(in_body) == {"errorCode": "code"}
+    for name in ("Reason", "error", "status", "message", "error.type", "exception_type"):
+        given = record({"system": "streampixel", name: "Worker Node Unavailable"}, body="")
+        assert ignored_names(given) == {name: None}
     strict = decode(given, by=records(strict=True))
     assert [each.reason for each in strict.rejected] == ["unknown_field"]
 
@@ -324,13 +339,14 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
     """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
-    assert ignored_names(record({"system": "streampixel", **attributes})) == {}
+    body = "a text" if "code" in attributes else ""
+    assert ignored_names(record({"system": "streampixel", **attributes}, body=body)) == {}
 
 
 def test_search_for_names_near_code_is_bounded() -> None:
     """Fails without the bound: a comparison takes 50 µs, and senders choose the names."""
     names = [f"{number}_code" for number in range(1000)]
-    given = [record({"system": "streampixel", name: 1}) for name in names]
+    given = [record({"system": "streampixel", name: 1}, body="") for name in names]
     decoded = decode(*given)
     assert decoded.ignored is not None
     assert 0 < decoded.ignored.count <= 100

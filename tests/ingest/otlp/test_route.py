@@ -144,7 +144,7 @@ def test_conflict_is_rejected(listener: Listener) -> None:
     [
         (END, 0, "at_least_once: 1 records have no id and no time, a retry counts again"),
         ({**END, "code": 9999}, 1, "unknown_codes: 9999"),
-        ({"system": "softdrive", "error_code": 1}, 1, "ignored_fields: error_code"),
+        ({"system": "softdrive", "error_code": 1}, 1, "ignored_fields: error_code, body"),
     ],
 )
 def test_doubtful_record_is_counted_with_a_warning(
