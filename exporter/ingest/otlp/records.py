@@ -20,6 +20,8 @@ _MAX_ATTRIBUTES: Final = 128
 """Most attributes that are read of a record, scope, resource or body: SDKs keep no more for a record."""
 _KEYS: Final = frozenset(("id", "session_id"))
 """A record with one of these fields and a time needs no id from a hash of its content."""
+_IDS: Final = ("id", "session_id", "user")
+"""Fields whose integers are read as text: the conventions of OpenTelemetry leave the type to the program."""
 _MAX_SORTED: Final = 128
 """Most pairs that are encoded one by one: half a million pairs took 0.3 s on the event loop."""
 _packed: Final = msgspec.msgpack.Encoder().encode
@@ -148,7 +150,10 @@ class Records:
         return dict.fromkeys(names)
 
     def _complete(self, fields: Fields, record: Any) -> None:
-        """Adds time and labels. Raises `Rejected`."""
+        """Adds time and labels, and makes integers of ids text. Raises `Rejected`."""
+        for name in _IDS:
+            if type(fields.get(name)) is int:
+                fields[name] = str(fields[name])
         time = record.time_unix_nano
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)

@@ -62,6 +62,8 @@ def event(decoded: Decoded) -> dict[str, Any]:
         *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session.id", "sessionId")),
         *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session_id", "Session ID")),
         *(({name: "u"}, {}, {"user": "u"}) for name in ("user", "user.id", "enduser.id")),
+        ({"id": 7, "session.id": -8.0}, {}, {"id": "7", "session_id": "-8"}),
+        ({"user.id": 2**63 - 1}, {}, {"user": "9223372036854775807"}),
         # The first attribute by convention wins, in any order.
         ({"log.record.uid": "u", "id": "i"}, {}, {"id": "u"}),
         ({"id": "i", "log.record.uid": "u"}, {}, {"id": "u"}),
