@@ -4,6 +4,7 @@ import difflib
 import re
 from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 FIELDS: Final = (
     "system",
@@ -20,6 +21,11 @@ FIELDS: Final = (
 MAPPABLE: Final = ("event", *(field for field in FIELDS if field != "labels"))
 """Fields to which an attribute of a log record can be mapped. `event` is the name of the record's event: it
 tells session ends from other records."""
+PLACEHOLDERS: Final = frozenset(
+    ("undefined", "null", "None", "nil", "<nil>", "NaN", "nan", "[object Object]", str(UUID(int=0)))
+)
+"""Texts that programs write for a missing value. As an id, session id or user they count as absent: of all
+ends with the id "undefined", only the first was counted."""
 BEACON_FIELDS: Final = ("reason", "age_seconds")
 """Further fields of a browser's event."""
 _LONGEST: Final = 64

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from exporter.beacons.sites import Site
 from exporter.errors import Rejected
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
@@ -80,7 +81,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
             "labels": _labels(value.get("labels"), site),
         }
     )
-    if event.id is None:
+    if event.id is None or event.id in PLACEHOLDERS:
         # A browser sends an event again when it could not read the answer.
         raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
@@ -92,7 +93,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
         raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
     event.id = _hashed(event.id)
     event.occurred_at = now - timedelta(seconds=age)
-    if event.user is not None:
+    if event.user is not None and event.user not in PLACEHOLDERS:
         event.user = f"beacon:{site.name}\0{event.user}"
     return event, f"beacon:{site.name}"
 

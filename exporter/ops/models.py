@@ -38,7 +38,7 @@ Final = Annotated[bool | None, Field(description="false: an interruption that re
 
 
 class Event(BaseModel):
-    """One ended session. Null and "" count as absent.
+    """One ended session. Null and "" count as absent, and so does `undefined` or the like as an id or user.
 
     Names of fields are matched without regard to case, spaces, `_` and `-`; a field given twice is an error.
     Unknown fields are ignored, and named in the answer.

@@ -53,6 +53,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
         ),
         ('"code":1', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: required in a beacon, the same in each retry"),
+        ('"id":"undefined"', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
         ('"id":"\\ud800"', "id: contains a lone surrogate"),
         ('"reason":"\\ud800"', "code: contains a lone surrogate"),
@@ -132,6 +133,7 @@ def test_user_of_a_browser_is_distinct_from_users_of_other_senders(browsers: Bro
     body = b'{"id":"a","user":"u"}'
     users = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
     assert len(users | {("u",)}) == 3
+    assert read({"id": "a", "user": "undefined"}).events.user == ("undefined",)
     assert browsers.post({"id": "a", "user": "x" * 256}).status == 204
     assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
 

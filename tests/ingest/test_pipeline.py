@@ -71,6 +71,9 @@ def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> No
     assert listener.send(event, keyless(), keyless()).json["at_least_once"] == 2
     assert listener.send(event).json["duplicates"] == 1
     assert listener.value("at_least_once_events_total") == 3
+    for _ in range(2):
+        placeholder = listener.send({**EVENT, "id": "undefined"}).json
+        assert (placeholder["accepted"], placeholder["at_least_once"]) == (1, 1)
 
 
 def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> None:
@@ -134,7 +137,8 @@ def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listen
     listener.send(EVENT, idempotency_key="k")
     assert listener.send(EVENT, idempotency_key="other").json["duplicates"] == 1
     event = keyless(session_id="s", occurred_at=NOW.isoformat())
-    assert listener.send(event, idempotency_key="k").json["accepted"] == 1
+    assert listener.send({**event, "id": "null"}, idempotency_key="k").json["accepted"] == 1
+    assert listener.send(event, idempotency_key="k").json["duplicates"] == 1
     assert listener.send(event, idempotency_key="b").json["accepted"] == 1
 
 

@@ -12,6 +12,7 @@ import msgspec
 from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
 from exporter.errors import IGNORED_REASONS, Rejected, TooManyEvents
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import Columns, Decoded, Event, FieldMatcher, Rejection, from_json
 from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
 
@@ -150,10 +151,14 @@ class Records:
         return dict.fromkeys(names)
 
     def _complete(self, fields: Fields, record: Any) -> None:
-        """Adds time and labels, and makes integers of ids text. Raises `Rejected`."""
+        """Adds time and labels, makes integers of ids text, drops placeholders. Raises `Rejected`."""
         for name in _IDS:
-            if type(fields.get(name)) is int:
-                fields[name] = str(fields[name])
+            value = fields.get(name)
+            if type(value) is int:
+                fields[name] = str(value)
+            elif value in PLACEHOLDERS:
+                # Here too, because such a record gets its content as id.
+                del fields[name]
         time = record.time_unix_nano
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)

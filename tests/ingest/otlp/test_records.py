@@ -287,8 +287,10 @@ def test_id_of_many_attributes_takes_one_encoding() -> None:
 def test_session_and_time_are_the_key_without_an_id() -> None:
     decoded = decode(record({**END, "session.id": "s-1"}))
     assert event(decoded) == only(session_id="s-1")
-    empty = decode(record({**END, "session.id": ""}))
-    assert event(empty)["id"].startswith("otlp:")
+    for absent in ({"session.id": ""}, {"id": "null", "session.id": "undefined"}):
+        given = event(decode(record({**END, **absent})))
+        assert given["id"].startswith("otlp:")
+        assert "session_id" not in given
 
 
 def test_record_without_id_and_time_has_no_key() -> None:
