@@ -97,8 +97,15 @@ class Rejection(BaseModel):
     message: str = Field(description="Names field and rule.")
 
 
+class LateEvents(BaseModel):
+    """Ends older than `max_event_age`: counted, but too old for alerts."""
+
+    events: Annotated[int, Field(ge=1)]
+    oldest: datetime
+
+
 class Warnings(BaseModel):
-    """What the sender probably did not intend; at most 10 of each."""
+    """What the sender probably did not intend; at most 10 codes and 10 fields."""
 
     unknown_codes: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {}, description="Codes that no taxonomy has, with their numbers of events."
@@ -106,6 +113,7 @@ class Warnings(BaseModel):
     ignored_fields: dict[str, str | None] = Field(
         {}, description="Keys that are no field, each with the field that it probably means."
     )
+    late: LateEvents = Field(None, description="Absent without late ends.")  # type: ignore[assignment]
 
 
 class Accepted(BaseModel):
@@ -174,6 +182,6 @@ class UnknownCode(BaseModel):
 
 
 MODELS = (
-    *(Event, CloudEvent, Accepted, Warnings, Rejection, Problem),
+    *(Event, CloudEvent, Accepted, Warnings, LateEvents, Rejection, Problem),
     *(Beacon, BeaconAnswer, BuildEvent, UnknownCode),
 )

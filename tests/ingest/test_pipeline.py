@@ -192,6 +192,20 @@ def test_answer_has_the_most_frequent_unknown_codes(listener: Listener) -> None:
     assert answer.json["warnings"] == {"unknown_codes": {"y" * 128: 1}}
 
 
+def test_answer_has_the_number_of_late_ends_and_the_oldest_time(listener: Listener) -> None:
+    """Fails without the warning: times in 1970 were counted, and no alert and no answer showed them."""
+    events = [
+        {**EVENT, "id": f"{place}", "occurred_at": time}
+        for place, time in enumerate((OLD, "0001-01-02T00:00:00Z", NOW.isoformat()))
+    ]
+    late = {"events": 2, "oldest": "0001-01-02T00:00:00Z"}
+    assert [listener.send(*events).json["warnings"] for _ in range(2)] == [{"late": late}] * 2
+    assert listener.send({**events[0], "id": "x"}).json["warnings"] == {
+        "late": {"events": 1, "oldest": OLD}
+    }
+    assert "warnings" not in listener.send({**events[0], "id": "y", "final": False}).json
+
+
 def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:
     listener = Listener(taxonomy, max_values=2)
     listener.send(*(keyless(labels={"region": f"r{n}", "project": "p"}) for n in range(5)))
