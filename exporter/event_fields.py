@@ -43,10 +43,18 @@ _BY_KEY: Final = {_key(name): name for name in FIELDS}
 _BEACON_BY_KEY: Final = {_key(name): name for name in (*FIELDS, *BEACON_FIELDS)}
 
 
+def name_key(name: str) -> str:
+    """A key that is equal for all spellings of a name: case, spaces, `_` and `-` do not matter.
+
+    It is "" for a name of more than 64 characters.
+    """
+    return _key(name) if len(name) <= _LONGEST else ""
+
+
 def field_named(name: str, *, beacon: bool = False) -> str | None:
     """The field that a key or a column means, or None: case, spaces, `_` and `-` do not matter."""
     fields = _BEACON_BY_KEY if beacon else _BY_KEY
-    return fields.get(_key(name)) if len(name) <= _LONGEST else None
+    return fields.get(name_key(name))
 
 
 def same_name(name: str, other: str) -> bool:

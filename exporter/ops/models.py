@@ -60,7 +60,7 @@ class Event(BaseModel):
     duration_seconds: Annotated[float, Field(ge=0, le=MAX_DURATION)] | None = None
     phase: str | None = Field(
         None,
-        description="Overrides the taxonomy's phase.",
+        description="Overrides the taxonomy's phase. Case, spaces, `_` and `-` do not matter.",
         json_schema_extra={"enum": [*PHASES, None]},
     )
     final: Final = True

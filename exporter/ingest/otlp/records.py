@@ -105,9 +105,10 @@ class Records:
             outer, digest = self._read(resource.attributes), _digest_of(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
-                # A shared id would count one record only; a shared user would make the others repeats.
-                shared.pop("id", None)
-                shared.pop("user", None)
+                # A shared id would count one record only; a shared user would make the others repeats. The
+                # `phase` of a resource is that of a deployment.
+                for name in ("id", "user", "phase"):
+                    shared.pop(name, None)
                 yield shared, digest, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:

@@ -95,12 +95,13 @@ def test_attributes_are_fields(
     assert {"id": "otlp"} | event(decoded) == {"id": "otlp"} | only(**expected)
 
 
-def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
-    """Fails when they are: all records of a resource would be duplicates, or repeats of one user."""
+def test_id_user_and_phase_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
+    """Fails when they are: all records of a resource would be duplicates, repeats, or rejected."""
     given = (record(), record(time=TIME + 1))
-    decoded = decode(*given, resource={"id": "r", "user": "u"}, scope={"id": "s", "user.id": "u"})
+    outer = {"id": "r", "user.id": "u", "phase": "production"}
+    decoded = decode(*given, resource=outer, scope=outer)
     assert len(set(decoded.events.id)) == 2
-    assert set(decoded.events.user) == {None}
+    assert set(decoded.events.user) == set(decoded.events.phase) == {None}
 
 
 def test_mapped_attribute_replaces_the_default() -> None:
