@@ -2,8 +2,9 @@
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 FIELDS: Final = (
@@ -55,6 +56,13 @@ def field_named(name: str, *, beacon: bool = False) -> str | None:
     """The field that a key or a column means, or None: case, spaces, `_` and `-` do not matter."""
     fields = _BEACON_BY_KEY if beacon else _BY_KEY
     return fields.get(name_key(name))
+
+
+def by_name(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of each name, or None. Names match in any spelling, after an exactly equal name."""
+    spelled = {name_key(name): value for name, value in values.items()}
+    # A long name has no key.
+    return {name: values.get(name, spelled.get(name_key(name) or name)) for name in names}
 
 
 def same_name(name: str, other: str) -> bool:

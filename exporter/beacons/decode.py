@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from exporter.beacons.sites import Site
 from exporter.errors import Rejected
-from exporter.event_fields import PLACEHOLDERS
+from exporter.event_fields import PLACEHOLDERS, by_name
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
@@ -113,7 +113,7 @@ def _labels(value: Any, site: Site) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        name: OTHER if isinstance(value[name], str) and value[name] not in allowed else value[name]
-        for name, allowed in site.labels.items()
-        if name in value
+        name: OTHER if isinstance(label, str) and label not in site.labels[name] else label
+        for name, label in by_name(site.labels, value).items()
+        if label is not None
     }

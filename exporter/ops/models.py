@@ -68,8 +68,9 @@ class Event(BaseModel):
     labels: dict[str, Any] | None = Field(
         None,
         max_length=MAX_LABELS,
-        description="Names that are not configured are ignored. Values have at most 128 bytes and no control "
-        "or bidirectional characters; past `max_label_values` a new value is counted as `other`.",
+        description="Names match in any spelling; those that are not configured are ignored. Values have at "
+        "most 128 bytes and no control or bidirectional characters; past `max_label_values` a new value is "
+        "counted as `other`.",
     )
 
 

@@ -112,6 +112,9 @@ def test_labels_have_names_and_values_of_the_site() -> None:
     labels = {"region": "eu-west", "project": "x", "y": {"deep": 1}}
     assert json.loads(read({"id": "a", "labels": labels}).events.labels[0]) == {"region": "eu-west"}
     assert read({"id": "a", "labels": {"project": "x"}}).events.labels[0] == b"{}"
+    # A script's tag with `data-re-gion` sends this name.
+    spelled = read({"id": "a", "labels": {"reGion": "eu-west"}}).events.labels[0]
+    assert json.loads(spelled) == {"region": "eu-west"}
     invented = read({"id": "a", "labels": {"region": "mars"}}).events.labels[0]
     assert json.loads(invented) == {"region": "other"}
 

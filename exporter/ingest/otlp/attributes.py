@@ -42,7 +42,7 @@ class Attributes(dict[str, str | None]):
         self.fallbacks: dict[str, str] = {}
         self._slots: dict[str, str] = {}
         defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
-        defaults |= {slot: (label,) for slot, label in self.labels.items()}
+        defaults |= {slot: (label, slot) for slot, label in self.labels.items()}
         # Configured attributes come first: they win over a default of another field.
         for field in configured | defaults:
             for rank, attribute in enumerate(configured.get(field) or defaults[field]):

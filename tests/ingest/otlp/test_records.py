@@ -116,6 +116,9 @@ def test_configured_labels_are_attributes_of_any_layer() -> None:
     given = record({**END, "project.name": "kiosk", "region": "no"})
     decoded = decode(given, by=by, resource={"cloud.region": "eu"})
     assert event(decoded)["labels"] == b'{"region":"eu","project_name":"kiosk"}'
+    for attributes in ({"labels.region": "eu"}, {"Labels.Region": "no", "region": "eu"}):
+        decoded = decode(record(END | attributes), by=records(labels=("region",)))
+        assert event(decoded)["labels"] == b'{"region":"eu"}'
 
 
 def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
