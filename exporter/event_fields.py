@@ -2,8 +2,10 @@
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 FIELDS: Final = (
     "system",
@@ -20,6 +22,11 @@ FIELDS: Final = (
 MAPPABLE: Final = ("event", *(field for field in FIELDS if field != "labels"))
 """Fields to which an attribute of a log record can be mapped. `event` is the name of the record's event: it
 tells session ends from other records."""
+PLACEHOLDERS: Final = frozenset(
+    ("undefined", "null", "None", "nil", "<nil>", "NaN", "nan", "[object Object]", str(UUID(int=0)))
+)
+"""Texts that programs write for a missing value. As an id, session id or user they count as absent: of all
+ends with the id "undefined", only the first was counted."""
 BEACON_FIELDS: Final = ("reason", "age_seconds")
 """Further fields of a browser's event."""
 _LONGEST: Final = 64
@@ -37,10 +44,25 @@ _BY_KEY: Final = {_key(name): name for name in FIELDS}
 _BEACON_BY_KEY: Final = {_key(name): name for name in (*FIELDS, *BEACON_FIELDS)}
 
 
+def name_key(name: str) -> str:
+    """A key that is equal for all spellings of a name: case, spaces, `_` and `-` do not matter.
+
+    It is "" for a name of more than 64 characters.
+    """
+    return _key(name) if len(name) <= _LONGEST else ""
+
+
 def field_named(name: str, *, beacon: bool = False) -> str | None:
     """The field that a key or a column means, or None: case, spaces, `_` and `-` do not matter."""
     fields = _BEACON_BY_KEY if beacon else _BY_KEY
-    return fields.get(_key(name)) if len(name) <= _LONGEST else None
+    return fields.get(name_key(name))
+
+
+def by_name(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of each name, or None. Names match in any spelling, after an exactly equal name."""
+    spelled = {name_key(name): value for name, value in values.items()}
+    # A long name has no key.
+    return {name: values.get(name, spelled.get(name_key(name) or name)) for name in names}
 
 
 def same_name(name: str, other: str) -> bool:
@@ -55,9 +77,11 @@ def attribute_key(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def nearest_field(name: str) -> str | None:
-    """The field that an ignored name probably means, for a hint: `error_code` is near `code`."""
+    """The field that an ignored name probably means, for a hint: `errorcode` is near `code`."""
     if len(name) > _LONGEST:
         return None
+    if _key(name).endswith("code"):
+        return "code"
     if _key(name) == "uid":
         # `uid` resembles `id`, but a user's id as the event's id would count only one session of each user.
         return "user"

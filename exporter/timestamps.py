@@ -8,7 +8,7 @@ from exporter.errors import ConfigError
 
 def rfc3339(at: float) -> str:
     """Unix seconds as text, without fractions."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def option_seconds(flag: str, text: str) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from exporter.beacons.sites import Site
 from exporter.errors import Rejected
+from exporter.event_fields import PLACEHOLDERS, by_name
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
@@ -80,7 +81,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
             "labels": _labels(value.get("labels"), site),
         }
     )
-    if event.id is None:
+    if event.id is None or event.id in PLACEHOLDERS:
         # A browser sends an event again when it could not read the answer.
         raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
@@ -92,7 +93,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
         raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
     event.id = _hashed(event.id)
     event.occurred_at = now - timedelta(seconds=age)
-    if event.user is not None:
+    if event.user is not None and event.user not in PLACEHOLDERS:
         event.user = f"beacon:{site.name}\0{event.user}"
     return event, f"beacon:{site.name}"
 
@@ -112,7 +113,7 @@ def _labels(value: Any, site: Site) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        name: OTHER if isinstance(value[name], str) and value[name] not in allowed else value[name]
-        for name, allowed in site.labels.items()
-        if name in value
+        name: OTHER if isinstance(label, str) and label not in site.labels[name] else label
+        for name, label in by_name(site.labels, value).items()
+        if label is not None
     }

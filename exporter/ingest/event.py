@@ -16,6 +16,7 @@ from exporter.ingest.strict_json import type_name
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 requires an offset; without an offset the same text means another instant on another machine."""
 
+_TIME_FORMAT: Final = "an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
 MAX_DURATION: Final = 366 * 86400
 """Seconds, a year: two durations of 1e308 made the exported sum infinite forever."""
 MAX_USER: Final = 256
@@ -174,8 +175,10 @@ def from_json(value: Any) -> Event:
     if not isinstance(final, bool | None) and final != "":
         raise wrong_type("final", "true or false", final)
     at = value.get("occurred_at")
-    if not isinstance(at, datetime):
+    if isinstance(at, str):
         at = checked_text("occurred_at", at)
+    elif not isinstance(at, datetime | None):
+        raise wrong_type("occurred_at", _TIME_FORMAT, at)
     user = checked_text("user", value.get("user"))
     if user is not None and len(user) > MAX_USER:
         raise Rejected("invalid_field", f"user: must be at most {MAX_USER} characters")
@@ -230,9 +233,7 @@ def parsed_time(name: str, value: str) -> datetime:
     except (msgspec.ValidationError, UnicodeEncodeError):
         # A lone surrogate makes msgspec raise UnicodeEncodeError.
         raise Rejected(
-            "invalid_field",
-            f"{name}: {quoted(value, 40)} is not an RFC 3339 time with an offset, such as "
-            "2026-11-20T19:00:00Z",
+            "invalid_field", f"{name}: {quoted(value, 40)} is not {_TIME_FORMAT}"
         ) from None
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, Unparseable
+from exporter.event_fields import by_name
 from exporter.ingest.event import label_object
 from exporter.ingest.strict_json import Parsed, parse, type_name
 from exporter.names import OTHER
@@ -46,7 +47,7 @@ class LabelValues(dict[bytes, Values]):
             return self.none
         # Depth and duplicates first, as in the strict parser: both reject a body for the same reason.
         labels = label_object(_parse(text).checked(self._max_depth - 1))
-        checked = [_checked(name, labels.get(name)) for name in self._names]
+        checked = [_checked(*item) for item in by_name(self._names, labels).items()]
         values = tuple(map(self._bound, self._known, checked))
         # A cached value that is not admitted yet could be admitted later, past the bound.
         if len(text) <= _CACHED_BYTES and self._admitted(values):

@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import Receive
 
 from exporter.errors import NothingValid, Refused, Unparseable
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
@@ -23,13 +24,14 @@ from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
 from exporter.logs import Log
 from exporter.metrics.own import OwnMetrics
 from exporter.names import OTHER
+from exporter.timestamps import rfc3339
 
 log = Log("exporter.ingest")
 
 _WARNED_CODES: Final = 10
 """Most unknown codes in an answer: senders choose them, and each has up to 128 characters."""
 Warnings = dict[str, dict[str, Any]]
-"""Names or codes that the sender probably did not intend, by kind."""
+"""What the sender probably did not intend, by kind: names, codes, or count and oldest time of late events."""
 _ONE_ACCEPTED: Final = b'{"accepted":1,"duplicates":0,"rejected":[]}'
 
 
@@ -236,7 +238,7 @@ class Pipeline:
 
 
 def _warnings(classified: Classified) -> Warnings:
-    """The warnings of an answer: codes that no taxonomy has, and keys that are no field."""
+    """The warnings of an answer: codes that no taxonomy has, keys that are no field, late events."""
     resolved, ignored = classified.resolved, classified.ignored
     warnings: Warnings = {}
     if any(code.unknown for code in set(resolved)):
@@ -244,6 +246,9 @@ def _warnings(classified: Classified) -> Warnings:
         warnings["unknown_codes"] = dict(codes.most_common(_WARNED_CODES))
     if ignored is not None and ignored.count:
         warnings["ignored_fields"] = ignored.names
+    if classified.late and classified.delay:
+        oldest = rfc3339(classified.received - classified.delay)
+        warnings["late"] = {"events": classified.late, "oldest": oldest}
     return warnings
 
 
@@ -266,7 +271,8 @@ def _reply(counted: Counted) -> bytes:
 
 def _apply_idempotency_key(decoded: Decoded, key: bytes) -> None:
     """Make the header the id of a single event that has none; the draft standard quotes its value."""
-    if decoded.total != 1 or len(decoded.events.id) != 1 or decoded.events.id[0] is not None:
+    ids = decoded.events.id
+    if decoded.total != 1 or len(ids) != 1 or (ids[0] is not None and ids[0] not in PLACEHOLDERS):
         return
     try:
         text = key.decode().strip()

@@ -9,6 +9,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from exporter.errors import Rejected, quoted
+from exporter.event_fields import name_key
 from exporter.ingest.event import Columns
 from exporter.ingest.labels import Values
 from exporter.ledger.contract import Family, Series
@@ -16,6 +17,7 @@ from exporter.names import UNKNOWN
 from exporter.taxonomy.model import PHASES, Taxonomy
 from exporter.taxonomy.spellings import normalize
 
+_PHASES: Final = {name_key(phase): phase for phase in PHASES}
 _encode = msgspec.msgpack.Encoder().encode
 _REMEMBERED: Final = 10_000
 _CODE_CHARS: Final = 128
@@ -33,7 +35,7 @@ class ResolvedCode:
 
     `series` counts them when on time, `late` when not. `normalized` is the code as sent, case and spaces
     aside; `unknown` is the raw code if the taxonomy does not have it. `seed` is a hash of system, code, phase
-    and finality as sent (see `exporter.ingest.keys`).
+    and finality as sent, spelling aside (see `exporter.ingest.keys`).
     """
 
     series: Series
@@ -66,9 +68,10 @@ class Resolver(dict[Spelling, ResolvedCode]):
                 "unknown_system",
                 f"system: {quoted(name)} is not loaded; loaded are {', '.join(self._systems)}",
             )
-        if phase is not None and phase not in PHASES:
+        given, phase = phase, _PHASES.get(name_key(phase or ""))
+        if given and phase is None:
             raise Rejected(
-                "invalid_field", f"phase: {quoted(phase)} is not one of {', '.join(PHASES)}"
+                "invalid_field", f"phase: {quoted(given)} is not one of {', '.join(PHASES)}"
             )
         self._admit(labels)
         text = _text(raw)

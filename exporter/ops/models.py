@@ -38,7 +38,7 @@ Final = Annotated[bool | None, Field(description="false: an interruption that re
 
 
 class Event(BaseModel):
-    """One ended session. Null and "" count as absent.
+    """One ended session. Null and "" count as absent, and so does `undefined` or the like as an id or user.
 
     Names of fields are matched without regard to case, spaces, `_` and `-`; a field given twice is an error.
     Unknown fields are ignored, and named in the answer.
@@ -60,7 +60,7 @@ class Event(BaseModel):
     duration_seconds: Annotated[float, Field(ge=0, le=MAX_DURATION)] | None = None
     phase: str | None = Field(
         None,
-        description="Overrides the taxonomy's phase.",
+        description="Overrides the taxonomy's phase. Case, spaces, `_` and `-` do not matter.",
         json_schema_extra={"enum": [*PHASES, None]},
     )
     final: Final = True
@@ -68,8 +68,9 @@ class Event(BaseModel):
     labels: dict[str, Any] | None = Field(
         None,
         max_length=MAX_LABELS,
-        description="Names that are not configured are ignored. Values have at most 128 bytes and no control "
-        "or bidirectional characters; past `max_label_values` a new value is counted as `other`.",
+        description="Names match in any spelling; those that are not configured are ignored. Values have at "
+        "most 128 bytes and no control or bidirectional characters; past `max_label_values` a new value is "
+        "counted as `other`.",
     )
 
 
@@ -97,8 +98,15 @@ class Rejection(BaseModel):
     message: str = Field(description="Names field and rule.")
 
 
+class LateEvents(BaseModel):
+    """Ends older than `max_event_age`: counted, but too old for alerts."""
+
+    events: Annotated[int, Field(ge=1)]
+    oldest: datetime
+
+
 class Warnings(BaseModel):
-    """What the sender probably did not intend; at most 10 of each."""
+    """What the sender probably did not intend; at most 10 codes and 10 fields."""
 
     unknown_codes: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {}, description="Codes that no taxonomy has, with their numbers of events."
@@ -106,6 +114,7 @@ class Warnings(BaseModel):
     ignored_fields: dict[str, str | None] = Field(
         {}, description="Keys that are no field, each with the field that it probably means."
     )
+    late: LateEvents = Field(None, description="Absent without late ends.")  # type: ignore[assignment]
 
 
 class Accepted(BaseModel):
@@ -174,6 +183,6 @@ class UnknownCode(BaseModel):
 
 
 MODELS = (
-    *(Event, CloudEvent, Accepted, Warnings, Rejection, Problem),
+    *(Event, CloudEvent, Accepted, Warnings, LateEvents, Rejection, Problem),
     *(Beacon, BeaconAnswer, BuildEvent, UnknownCode),
 )

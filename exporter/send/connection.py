@@ -34,11 +34,20 @@ class _Rejection(msgspec.Struct):
     message: str
 
 
+class LateEvents(msgspec.Struct):
+    """The number of late events, and the time of the oldest as RFC 3339 in UTC."""
+
+    events: int
+    oldest: str
+
+
 class Warnings(msgspec.Struct):
-    """Warnings about valid events: counts of unknown codes, and the nearest field of each ignored field."""
+    """Warnings about valid events: counts of unknown codes, the nearest field of each ignored field, and
+    late events."""
 
     unknown_codes: dict[str, int] = {}
     ignored_fields: dict[str, str | None] = {}
+    late: LateEvents | None = None
 
 
 class _Reply(msgspec.Struct):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.errors import Rejected
-from exporter.event_fields import FIELDS
+from exporter.event_fields import FIELDS, PLACEHOLDERS
 from exporter.send.envelopes import CloudEvent
 from exporter.send.report import Report
 from exporter.send.rotation import Checkpoint
@@ -92,10 +92,13 @@ def events(source: Source, report: Report, note: Callable[[str], None]) -> Itera
 def normalized(record: dict[str, Any]) -> dict[str, Any]:
     """The known fields in a fixed order and one spelling, so that equal events have equal ids.
 
-    null and "" are absent, as is `final: true`, the default; the code 4001 is "4001". Values that
-    break a rule stay as they are: the exporter rejects them.
+    null and "" are absent, as are ids in `PLACEHOLDERS` and `final: true`, the default; the code 4001 is
+    "4001". Values that break a rule stay as they are: the exporter rejects them.
     """
     fields = {name: record[name] for name in _FIELDS if record.get(name) not in (None, "")}
+    for name in ("id", "session_id", "user"):
+        if isinstance(text := fields.get(name), str) and text in PLACEHOLDERS:
+            del fields[name]
     if type(code := fields.get("code")) is int:
         fields["code"] = str(code)
     duration: Any = fields.get("duration_seconds")

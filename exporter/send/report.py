@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from exporter.send.connection import Warnings
 from exporter.send.field_names import FieldNames
@@ -13,7 +13,7 @@ _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million 
 _MAX_CODES: Final = 1000
 _OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
-_WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code")
+_WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code", "late")
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Report:
     unknown_codes: Counter[str] = field(default_factory=Counter)  # as sent
     ignored_fields: dict[str, str | None] = field(default_factory=dict)  # name: nearest field
     without_code: Counter[str] = field(default_factory=Counter)  # by the key near `code`
+    late: dict[str, Any] = field(default_factory=dict)  # `events` and `oldest`, as in an answer
     from_pipe: bool = False  # standard input, which cannot be read again
     # Gets the first mistakes.
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
@@ -74,6 +75,9 @@ class Report:
             remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
             self.unknown_codes[code if remembered else _OTHER_CODES] += count
         self.ignored_fields |= warnings.ignored_fields
+        if late := warnings.late:
+            oldest = min(late.oldest, self.late.get("oldest", late.oldest))
+            self.late = {"events": self.late.get("events", 0) + late.events, "oldest": oldest}
 
     def add_names(self, source: str, names: FieldNames) -> None:
         self.ignored_fields |= names.ignored
@@ -89,7 +93,8 @@ class Report:
 
     def summary(self) -> str:
         counts = ", ".join(f"{getattr(self, name):,} {name}" for name in _COUNTS)
-        return f"{counts}, {self.seconds:.1f} seconds"
+        late = ", {events:,} late (oldest {oldest})".format(**self.late) if self.late else ""
+        return f"{counts}{late}, {self.seconds:.1f} seconds"
 
     def as_json(self) -> str:
         """The counts, `seconds`, `delivered` and `error` as a JSON object."""

@@ -19,7 +19,9 @@ from typing import Final
 
 PREFIXES: Final = ("error code", "error", "code")
 """The usual words before a code: Softdrive's client shows "Error Code 01"."""
-_PREFIX_WORDS: Final = frozenset(("error", "err", "code", "disconnect", "errorcode", "errcode"))
+_PREFIX_WORDS: Final = frozenset(
+    ("error", "err", "code", "disconnect", "close", "errorcode", "errcode")
+)
 _MOST_PREFIX_WORDS: Final = 3
 """Without this limit, a text of prefixes alone would take 0.5 ms."""
 _JOINT: Final = re.compile(r"(?<=[^\W_])[-_]+(?=[^\W_])")

@@ -53,6 +53,7 @@ def test_largest_number_is_accepted(field: dict[str, float]) -> None:
         ),
         ('"code":1', "id: required in a beacon, the same in each retry"),
         ('"id":""', "id: required in a beacon, the same in each retry"),
+        ('"id":"undefined"', "id: required in a beacon, the same in each retry"),
         (f'"id":"{"x" * 129}"', "id: must be 1 to 128 bytes"),
         ('"id":"\\ud800"', "id: contains a lone surrogate"),
         ('"reason":"\\ud800"', "code: contains a lone surrogate"),
@@ -111,6 +112,9 @@ def test_labels_have_names_and_values_of_the_site() -> None:
     labels = {"region": "eu-west", "project": "x", "y": {"deep": 1}}
     assert json.loads(read({"id": "a", "labels": labels}).events.labels[0]) == {"region": "eu-west"}
     assert read({"id": "a", "labels": {"project": "x"}}).events.labels[0] == b"{}"
+    # A script's tag with `data-re-gion` sends this name.
+    spelled = read({"id": "a", "labels": {"reGion": "eu-west"}}).events.labels[0]
+    assert json.loads(spelled) == {"region": "eu-west"}
     invented = read({"id": "a", "labels": {"region": "mars"}}).events.labels[0]
     assert json.loads(invented) == {"region": "other"}
 
@@ -132,6 +136,7 @@ def test_user_of_a_browser_is_distinct_from_users_of_other_senders(browsers: Bro
     body = b'{"id":"a","user":"u"}'
     users = {decode(body, site, NOW.timestamp(), 32).events.user for site in (SITE, other)}
     assert len(users | {("u",)}) == 3
+    assert read({"id": "a", "user": "undefined"}).events.user == ("undefined",)
     assert browsers.post({"id": "a", "user": "x" * 256}).status == 204
     assert browsers.post({"id": "b", "user": "x" * 257}).json["rejected"]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import Refused
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import MAX_DURATION
@@ -14,6 +15,7 @@ from exporter.taxonomy.model import Taxonomy
 from tests.faults.fuzz import fuzz
 from tests.faults.mutator import Mutator
 from tests.ingest.conftest import (
+    BASE,
     MAX_SKEW,
     at,
     classify,
@@ -54,6 +56,19 @@ def test_id_has_1_to_128_bytes(classifier: Classifier, id_: str) -> None:
     for wrong in (id_ + "x" * 128, id_ + "é" * 64):
         text = f'{{"system":"softdrive","id":"{wrong}"}}'
         assert message(classifier, text) == "id: must be 1 to 128 bytes"
+
+
+@pytest.mark.parametrize("text", sorted(PLACEHOLDERS))
+def test_placeholder_is_no_id_and_no_session(classifier: Classifier, text: str) -> None:
+    """Fails without the checks: with the id "undefined", one of all ends was counted."""
+    missing = {"id": text, "session_id": text, "occurred_at": at(0)}
+    alone = classify_one(classifier, **missing)
+    several = classify(classifier, BASE, {"system": "softdrive", **missing})
+    assert (alone.unkeyed, alone.batch.sessions) == (1, None)
+    assert (several.unkeyed, several.batch.sessions) == (1, ["s-1", None])
+    assert classify_one(classifier, id="e-1", session_id=text).batch.sessions is None
+    derived = classify_one(classifier, **missing | {"session_id": "s-1"})
+    assert (derived.unkeyed, derived.batch.sessions) == (0, ["s-1"])
 
 
 @pytest.mark.parametrize("seconds", [0, -0.0, MAX_DURATION, 5e-324])

@@ -236,6 +236,11 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ('{"system":"a","code":true}', "code: must be a string or an integer, not a boolean"),
         ('{"system":"a","id":{}}', "id: must be a string, not an object"),
         (
+            '{"system":"a","occurred_at":1764560000}',
+            "occurred_at: must be an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z, not a "
+            "number",
+        ),
+        (
             '{"system":"a","duration_seconds":true}',
             "duration_seconds: must be a number, not a boolean",
         ),

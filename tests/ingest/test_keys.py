@@ -141,7 +141,12 @@ def test_hash_depends_on_user_system_and_code(
 
 
 @pytest.mark.parametrize(
-    "change", [{"user": None}, {"user": ""}, {"final": False}, {"occurred_at": at(-MAX_AGE - 1)}]
+    "change",
+    [
+        *({"user": user} for user in (None, "", "undefined")),
+        {"final": False},
+        {"occurred_at": at(-MAX_AGE - 1)},
+    ],
 )
 def test_only_an_end_on_time_with_a_user_has_a_hash(
     classifier: Classifier, change: dict[str, Any]

@@ -42,6 +42,10 @@ def values() -> LabelValues:
         (b'{"x": [1, {"y": "\\ud800\\u0000"}], "region": "eu"}', ("eu", "")),
         *((labels, ("", "")) for labels in (b"", b"null", b'""', b"{}", b'{"region":""}')),
         (b' {"region" : null} ', ("", "")),
+        # An exact name first, then any other spelling.
+        (text(Region="eu", PROJECT="shop"), ("eu", "shop")),
+        (text(**{"re-gion": "eu", "region": "us", "REGION": "ap"}), ("us", "")),
+        (text(**{"region" + " " * 64: "eu"}), ("", "")),
         (text(region="eu", **dict.fromkeys(map(str, range(63)))), ("eu", "")),
         *((text(region=value), (value, "")) for value in ("日本", "😀", "\\", "‑", "\xa0")),
         *((text(region=value), (value, "")) for value in ("a" * 128, "😀" * 32, '"<{{ x }}"')),
@@ -51,6 +55,14 @@ def test_only_configured_names_are_kept_in_the_settings_order(
     values: LabelValues, labels: bytes, expected: tuple[str, str]
 ) -> None:
     assert values[labels] == expected
+
+
+def test_long_name_is_matched_exactly() -> None:
+    """Fails when all long names have one key."""
+    name = "x" * 65
+    values = LabelValues((name,), max_values=3, max_depth=32)
+    assert values[text(**{name.upper(): "eu"})] == ("",)
+    assert values[text(**{name: "eu"})] == ("eu",)
 
 
 def test_other_and_empty_values_do_not_count_toward_the_bound(values: LabelValues) -> None:

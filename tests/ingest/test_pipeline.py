@@ -71,6 +71,9 @@ def test_answer_has_the_number_of_events_without_a_key(listener: Listener) -> No
     assert listener.send(event, keyless(), keyless()).json["at_least_once"] == 2
     assert listener.send(event).json["duplicates"] == 1
     assert listener.value("at_least_once_events_total") == 3
+    for _ in range(2):
+        placeholder = listener.send({**EVENT, "id": "undefined"}).json
+        assert (placeholder["accepted"], placeholder["at_least_once"]) == (1, 1)
 
 
 def test_nothing_valid_is_422_with_every_reason_in_order(listener: Listener) -> None:
@@ -134,7 +137,8 @@ def test_id_precedes_idempotency_key_which_precedes_derived_key(listener: Listen
     listener.send(EVENT, idempotency_key="k")
     assert listener.send(EVENT, idempotency_key="other").json["duplicates"] == 1
     event = keyless(session_id="s", occurred_at=NOW.isoformat())
-    assert listener.send(event, idempotency_key="k").json["accepted"] == 1
+    assert listener.send({**event, "id": "null"}, idempotency_key="k").json["accepted"] == 1
+    assert listener.send(event, idempotency_key="k").json["duplicates"] == 1
     assert listener.send(event, idempotency_key="b").json["accepted"] == 1
 
 
@@ -186,6 +190,20 @@ def test_answer_has_the_most_frequent_unknown_codes(listener: Listener) -> None:
         assert listener.send(*events).json["warnings"] == {"unknown_codes": warned}
     answer = listener.send({**EVENT, "code": "y" * 500, "id": "long"})
     assert answer.json["warnings"] == {"unknown_codes": {"y" * 128: 1}}
+
+
+def test_answer_has_the_number_of_late_ends_and_the_oldest_time(listener: Listener) -> None:
+    """Fails without the warning: times in 1970 were counted, and no alert and no answer showed them."""
+    events = [
+        {**EVENT, "id": f"{place}", "occurred_at": time}
+        for place, time in enumerate((OLD, "0001-01-02T00:00:00Z", NOW.isoformat()))
+    ]
+    late = {"events": 2, "oldest": "0001-01-02T00:00:00Z"}
+    assert [listener.send(*events).json["warnings"] for _ in range(2)] == [{"late": late}] * 2
+    assert listener.send({**events[0], "id": "x"}).json["warnings"] == {
+        "late": {"events": 1, "oldest": OLD}
+    }
+    assert "warnings" not in listener.send({**events[0], "id": "y", "final": False}).json
 
 
 def test_capped_labels_are_counted_by_name(taxonomy: Taxonomy) -> None:

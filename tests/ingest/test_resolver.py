@@ -74,6 +74,17 @@ def test_phase_of_the_event_overrides_the_taxonomy(
     assert classify_one(classifier, code=code, phase=phase).batch.series[0].phase == phase
 
 
+@pytest.mark.parametrize("phase", ["Pre-Session", "PRE_SESSION", "Pre session", " preSession "])
+def test_spelling_of_a_phase_does_not_matter(classifier: Classifier, phase: str) -> None:
+    """Fails without the match: an event with the phase as the vendor writes it was rejected."""
+    given, exact = (
+        classify_one(classifier, id="x", phase=spelled) for spelled in (phase, "pre_session")
+    )
+    assert given.batch.series == exact.batch.series
+    assert given.batch.fingerprints == exact.batch.fingerprints
+    assert reason(classifier, phase=phase + " " * 64) == "invalid_field"
+
+
 @pytest.mark.parametrize(
     ("final", "seconds", "family", "late"),
     [

@@ -99,6 +99,8 @@ def test_event_model_agrees_with_ingest() -> None:
     answer = Listener(two_systems()).send(*ACCEPTED, *REJECTED).json
     places = [row["index"] for row in answer["rejected"]]
     assert places == list(range(len(ACCEPTED), len(ACCEPTED) + len(REJECTED)))
+    assert valid("Accepted", answer)
+    assert answer["warnings"].keys() == SCHEMAS["Warnings"]["properties"].keys()
 
 
 def test_models_have_the_decoded_fields() -> None:

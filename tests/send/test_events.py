@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from exporter.send.events import normalized
+
 from .conftest import Sender
 
 SAME = '{"system": "softdrive", "code": 8}\n'
@@ -35,6 +37,7 @@ def test_user_is_sent_and_is_not_in_the_id(sender: Sender) -> None:
     assert (first["user"], "user" in second) == ("u-7", False)
     assert first["id"].removesuffix("1") == second["id"].removesuffix("2")
     assert "user_id (near `user`)" in sender.output
+    assert normalized({"user": "undefined"}) == {}
 
 
 def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender: Sender) -> None:
@@ -51,6 +54,7 @@ def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender:
     [
         (SAME, '{"code": "8", "system": "softdrive", "final": true, "labels": {}, "phase": null}'),
         (SAME, '{"system": "softdrive", "code": 8, "id": "", "labels": {"a": ""}, "more": [1]}'),
+        (SAME, '{"system": "softdrive", "code": 8, "id": "null", "session_id": "undefined"}'),
         (SAME[:-2] + ', "duration_seconds": 0}', SAME[:-2] + ', "duration_seconds": -0.0}'),
     ],
 )
@@ -82,6 +86,10 @@ with Seen(cache_kib=256) as seen:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1024
+
+
+def test_id_of_another_type_is_left_to_the_exporter() -> None:
+    assert normalized({"id": [1], "session_id": {}}) == {"id": [1], "session_id": {}}
 
 
 def test_duration_beyond_any_float_is_left_to_the_exporter(sender: Sender) -> None:

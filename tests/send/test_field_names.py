@@ -193,7 +193,7 @@ def test_field_named_ignores_case_and_punctuation(field: str | None, names: list
 @pytest.mark.parametrize(
     ("field", "names"),
     [
-        ("code", ["errorCode", "error_code", "codes"]),
+        ("code", ["errorCode", "error_code", "codes", "closecode", "Exit-code"]),
         ("occurred_at", ["ocurred_at"]),
         ("user", ["user_id", "userId", "UID"]),
         (None, ["user_agent", "comment", "code " * 13]),

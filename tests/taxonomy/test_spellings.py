@@ -43,6 +43,7 @@ TABLE: list[tuple[str, str, list[Any]]] = [
     ("04", NONE, ["ErrorCode04", "errorcode04", "errcode=04", "errorKeepAliveTimeout"]),
     ("04", NONE, ["Error Code: 04", "ERR_04"]),
     (NONE, "4001", ["ERR_4001", "Error 4001", "code=4001", "Disconnect Code 4001"]),
+    (NONE, "4001", ["Close code 4001", "close: 4001"]),
     (NONE, "4001", ["Error - 4001", "[4001]", "#4001"]),
     ("01", NONE, ["Error: TLSHandshakeFailed"]),
     # names and aliases

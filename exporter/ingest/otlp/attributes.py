@@ -14,6 +14,8 @@ _CONVENTIONS: Final = {
     "user": ("user", "user.id", "enduser.id"),
 }
 """Attributes by OpenTelemetry's semantic conventions, in order of precedence. `session.id` needs no entry."""
+_OUTCOMES: Final = frozenset(("reason", "error", "errortype", "exceptiontype"))
+"""Keys of attributes that often say why a session ended: `error.type` is one of them."""
 _MAX_LENGTH: Final = 256
 """Characters of a name: longer names have no meaning and are not remembered."""
 _MAX_REMEMBERED: Final = 10_000
@@ -40,7 +42,7 @@ class Attributes(dict[str, str | None]):
         self.fallbacks: dict[str, str] = {}
         self._slots: dict[str, str] = {}
         defaults = {field: _CONVENTIONS.get(field, (field,)) for field in MAPPABLE}
-        defaults |= {slot: (label,) for slot, label in self.labels.items()}
+        defaults |= {slot: (label, slot) for slot, label in self.labels.items()}
         # Configured attributes come first: they win over a default of another field.
         for field in configured | defaults:
             for rank, attribute in enumerate(configured.get(field) or defaults[field]):
@@ -58,7 +60,7 @@ class Attributes(dict[str, str | None]):
 
 
 class NearCode(dict[str, bool]):
-    """Whether the name of an attribute resembles `code`, for the first 100 names of a request.
+    """Whether an attribute may contain the code, by its name, for the first 100 names of a request.
 
     The answer warns about such names: without a code, an end counts as a normal end.
     """
@@ -68,5 +70,7 @@ class NearCode(dict[str, bool]):
             return False
         # `code.function.name` is a place in a program, `http.response.status_code` is not a session's code.
         other = name.startswith("code.") or name.endswith(".status_code")
-        near = self[name] = nearest_field(name) == "code" and not other
+        near = self[name] = attribute_key(name) in _OUTCOMES or (
+            nearest_field(name) == "code" and not other
+        )
         return near

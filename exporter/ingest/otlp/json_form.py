@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from exporter.errors import Unparseable
+from exporter.names import INGEST_PATH
 
 
 class Value(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
@@ -85,13 +86,20 @@ def parse(body: bytes) -> Request:
             # msgspec does not validate text that it skips.
             body.decode()
         try:
-            return _decoder.decode(body)
+            request = _decoder.decode(body)
         except msgspec.DecodeError:
-            return _decoder.decode(_normalized(body))
+            request = _decoder.decode(_normalized(body))
     except RecursionError:
         raise Unparseable("nested too deep to be parsed") from None
     except ValueError as error:
         raise Unparseable(f"not an OTLP logs request as JSON: {error}") from None
+    # An object that is not empty has a quote.
+    if not request.resource_logs and b'"' in body and b'"resourceLogs"' not in body:
+        raise Unparseable(
+            "not an OTLP logs request as JSON: the object has no `resourceLogs`; an event without this "
+            f"envelope is sent to POST {INGEST_PATH}"
+        )
+    return request
 
 
 def _normalized(body: bytes) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 from xxhash import xxh3_128_digest, xxh3_128_hexdigest
 
 from exporter.errors import IGNORED_REASONS, Rejected, TooManyEvents
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import Columns, Decoded, Event, FieldMatcher, Rejection, from_json
 from exporter.ingest.otlp.attributes import EVENT, Attributes, NearCode
 
@@ -20,6 +21,8 @@ _MAX_ATTRIBUTES: Final = 128
 """Most attributes that are read of a record, scope, resource or body: SDKs keep no more for a record."""
 _KEYS: Final = frozenset(("id", "session_id"))
 """A record with one of these fields and a time needs no id from a hash of its content."""
+_IDS: Final = ("id", "session_id", "user")
+"""Fields whose integers are read as text: the conventions of OpenTelemetry leave the type to the program."""
 _MAX_SORTED: Final = 128
 """Most pairs that are encoded one by one: half a million pairs took 0.3 s on the event loop."""
 _packed: Final = msgspec.msgpack.Encoder().encode
@@ -68,9 +71,7 @@ class Records:
                     if "occurred_at" in fields and _KEYS.isdisjoint(fields):
                         fields["id"] = _content_id(resource, scope, record, encode)
                     if "code" not in fields:
-                        ignored_fields.match(
-                            dict.fromkeys(filter(near.__getitem__, _names(record)))
-                        )
+                        ignored_fields.match(self._doubtful(record, near))
                 except Rejected as error:
                     rejected.append(Rejection(place, error.reason, error.message))
                 else:
@@ -104,9 +105,10 @@ class Records:
             outer, digest = self._read(resource.attributes), _digest_of(resource, encode)
             for logs in resource_logs.scope_logs:
                 shared = outer | self._read(logs.scope.attributes)
-                # A shared id would count one record only; a shared user would make the others repeats.
-                shared.pop("id", None)
-                shared.pop("user", None)
+                # A shared id would count one record only; a shared user would make the others repeats. The
+                # `phase` of a resource is that of a deployment.
+                for name in ("id", "user", "phase"):
+                    shared.pop(name, None)
                 yield shared, digest, logs
 
     def _fields(self, record: Any, shared: Fields) -> Fields:
@@ -133,8 +135,29 @@ class Records:
                     fields.setdefault(name, fields.pop(slot))
         return fields
 
+    def _doubtful(self, record: Any, near: NearCode) -> Fields:
+        """The attributes of a record without a code that may contain it, and `body` for JSON in a text."""
+        given = record.attributes[:_MAX_ATTRIBUTES]
+        names = [
+            pair.key
+            for pair in (*given, *_pairs_of(record.body)[:_MAX_ATTRIBUTES])
+            if self.attributes[pair.key] is None
+            and near[pair.key]
+            and (pair.value.string_value or _plain(pair.value) is not None)
+        ]
+        if record.body.string_value.startswith("{"):
+            names.append("body")
+        return dict.fromkeys(names)
+
     def _complete(self, fields: Fields, record: Any) -> None:
-        """Adds time and labels. Raises `Rejected`."""
+        """Adds time and labels, makes integers of ids text, drops placeholders. Raises `Rejected`."""
+        for name in _IDS:
+            value = fields.get(name)
+            if type(value) is int:
+                fields[name] = str(value)
+            elif value in PLACEHOLDERS:
+                # Here too, because such a record gets its content as id.
+                del fields[name]
         time = record.time_unix_nano
         if time and "occurred_at" not in fields:
             fields["occurred_at"] = _time(time)
@@ -142,12 +165,6 @@ class Records:
         labels = {name: fields.pop(slot) for slot, name in slots.items() if slot in fields}
         if labels:
             fields["labels"] = msgspec.Raw(msgspec.json.encode(labels))
-
-
-def _names(record: Any) -> list[str]:
-    """The names of attributes that are not empty."""
-    pairs = (*record.attributes[:_MAX_ATTRIBUTES], *_pairs_of(record.body)[:_MAX_ATTRIBUTES])
-    return [pair.key for pair in pairs if pair.value.string_value or _plain(pair.value) is not None]
 
 
 def _plain(value: Any) -> Any:

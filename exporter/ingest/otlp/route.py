@@ -99,7 +99,10 @@ class LogsRoute:
 
 def _warning(warnings: Warnings, unkeyed: int) -> str:
     """The warnings about a request whose records are all counted; "" without warnings."""
+    late = warnings.pop("late", None)
     parts = [f"{kind}: {', '.join(map(str, names))}" for kind, names in warnings.items()]
+    if late:
+        parts.append(f"late: {late['events']} records, the oldest of {late['oldest']}")
     if unkeyed:
         parts.append(
             f"at_least_once: {unkeyed} records have no id and no time, a retry counts again"

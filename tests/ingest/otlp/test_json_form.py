@@ -8,7 +8,7 @@ from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from exporter.errors import Unparseable
-from exporter.ingest.otlp.json_form import parse
+from exporter.ingest.otlp.json_form import Request, parse
 from tests.ingest.otlp.messages import as_json
 
 
@@ -39,6 +39,17 @@ def of_record(**fields: Any) -> bytes:
 def test_null_is_the_default_of_a_field(body: bytes) -> None:
     message = as_json(Parse(body, ExportLogsServiceRequest()))
     assert parse(body) == parse(json.dumps(message).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"system":"softdrive","code":"01"}', b'{"resource_logs":[{}]}', b'{"resourceSpans":[]}'],
+)
+def test_object_that_is_no_logs_request_is_unparseable(body: bytes) -> None:
+    """Fails without the check: an event that was sent to the wrong path was answered 200 and not counted."""
+    with pytest.raises(Unparseable, match=r"no `resourceLogs`; .* POST /v1/session-ends"):
+        parse(body)
+    assert parse(b"{}") == parse(b' { "resourceLogs" : [] } ') == Request()
 
 
 @pytest.mark.parametrize(

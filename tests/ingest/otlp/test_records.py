@@ -62,6 +62,8 @@ def event(decoded: Decoded) -> dict[str, Any]:
         *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session.id", "sessionId")),
         *(({name: "s"}, {}, {"session_id": "s"}) for name in ("session_id", "Session ID")),
         *(({name: "u"}, {}, {"user": "u"}) for name in ("user", "user.id", "enduser.id")),
+        ({"id": 7, "session.id": -8.0}, {}, {"id": "7", "session_id": "-8"}),
+        ({"user.id": 2**63 - 1}, {}, {"user": "9223372036854775807"}),
         # The first attribute by convention wins, in any order.
         ({"log.record.uid": "u", "id": "i"}, {}, {"id": "u"}),
         ({"id": "i", "log.record.uid": "u"}, {}, {"id": "u"}),
@@ -93,12 +95,13 @@ def test_attributes_are_fields(
     assert {"id": "otlp"} | event(decoded) == {"id": "otlp"} | only(**expected)
 
 
-def test_id_and_user_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
-    """Fails when they are: all records of a resource would be duplicates, or repeats of one user."""
+def test_id_user_and_phase_of_a_resource_or_scope_are_not_those_of_its_records() -> None:
+    """Fails when they are: all records of a resource would be duplicates, repeats, or rejected."""
     given = (record(), record(time=TIME + 1))
-    decoded = decode(*given, resource={"id": "r", "user": "u"}, scope={"id": "s", "user.id": "u"})
+    outer = {"id": "r", "user.id": "u", "phase": "production"}
+    decoded = decode(*given, resource=outer, scope=outer)
     assert len(set(decoded.events.id)) == 2
-    assert set(decoded.events.user) == {None}
+    assert set(decoded.events.user) == set(decoded.events.phase) == {None}
 
 
 def test_mapped_attribute_replaces_the_default() -> None:
@@ -113,6 +116,9 @@ def test_configured_labels_are_attributes_of_any_layer() -> None:
     given = record({**END, "project.name": "kiosk", "region": "no"})
     decoded = decode(given, by=by, resource={"cloud.region": "eu"})
     assert event(decoded)["labels"] == b'{"region":"eu","project_name":"kiosk"}'
+    for attributes in ({"labels.region": "eu"}, {"Labels.Region": "no", "region": "eu"}):
+        decoded = decode(record(END | attributes), by=records(labels=("region",)))
+        assert event(decoded)["labels"] == b'{"region":"eu"}'
 
 
 def test_names_of_attributes_that_are_remembered_are_bounded() -> None:
@@ -285,8 +291,10 @@ def test_id_of_many_attributes_takes_one_encoding() -> None:
 def test_session_and_time_are_the_key_without_an_id() -> None:
     decoded = decode(record({**END, "session.id": "s-1"}))
     assert event(decoded) == only(session_id="s-1")
-    empty = decode(record({**END, "session.id": ""}))
-    assert event(empty)["id"].startswith("otlp:")
+    for absent in ({"session.id": ""}, {"id": "null", "session.id": "undefined"}):
+        given = event(decode(record({**END, **absent})))
+        assert given["id"].startswith("otlp:")
+        assert "session_id" not in given
 
 
 def test_record_without_id_and_time_has_no_key() -> None:
@@ -304,11 +312,26 @@ def ignored_names(*given: LogRecord) -> dict[str, str | None]:
     return decoded.ignored.names
 
 
-def test_end_without_code_names_an_attribute_near_it() -> None:
-    given = record({"system": "streampixel", "error_code": 4001, "code.function.name": "f"})
-    assert ignored_names(given, record({**END, "errorCode": 1})) == {"error_code": "code"}
+def test_attribute_that_is_read_is_not_ignored() -> None:
+    """Fails when only the name decides: a label with the name `error` would be called ignored."""
+    by = records("labels.cause=Reason", labels=("cause", "error"))
+    given = record({"system": "streampixel", "reason": "x", "error": "y"}, body="")
+    decoded = decode(given, by=by)
+    assert decoded.ignored is not None
+    assert decoded.ignored.names == {}
+
+
+def test_end_without_code_names_an_attribute_near_it_and_json() -> None:
+    """Fails without each of them: a failure was counted as a normal end, and nothing said so."""
+    attributes = {"system": "streampixel", "errorcode": 4001, "code.function.name": "f"}
+    given = record(attributes, body='{"code":4001}')
+    others = record({**END, "errorCode": 1, "reason": "x"})
+    assert ignored_names(given, others) == {"errorcode": "code", "body": None}
     in_body = record({"system": "streampixel"}, body={"errorCode": 1})
     assert ignored_names(in_body) == {"errorCode": "code"}
+    for name in ("Reason", "error", "error.type", "exception_type"):
+        given = record({"system": "streampixel", name: "Worker Node Unavailable"}, body="")
+        assert ignored_names(given) == {name: None}
     strict = decode(given, by=records(strict=True))
     assert [each.reason for each in strict.rejected] == ["unknown_field"]
 
@@ -324,13 +347,14 @@ def test_end_without_code_names_an_attribute_near_it() -> None:
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
     """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
-    assert ignored_names(record({"system": "streampixel", **attributes})) == {}
+    given = record({"system": "streampixel", **attributes}, body="the session ended")
+    assert ignored_names(given) == {}
 
 
 def test_search_for_names_near_code_is_bounded() -> None:
     """Fails without the bound: a comparison takes 50 µs, and senders choose the names."""
     names = [f"{number}_code" for number in range(1000)]
-    given = [record({"system": "streampixel", name: 1}) for name in names]
+    given = [record({"system": "streampixel", name: 1}, body="") for name in names]
     decoded = decode(*given)
     assert decoded.ignored is not None
     assert 0 < decoded.ignored.count <= 100

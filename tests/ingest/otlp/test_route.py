@@ -144,8 +144,9 @@ def test_conflict_is_rejected(listener: Listener) -> None:
     ("attributes", "time", "warning"),
     [
         (END, 0, "at_least_once: 1 records have no id and no time, a retry counts again"),
-        ({**END, "code": 9999}, 1, "unknown_codes: 9999"),
-        ({"system": "softdrive", "error_code": 1}, 1, "ignored_fields: error_code"),
+        ({**END, "code": 9999}, TIME, "unknown_codes: 9999"),
+        ({"system": "softdrive", "error_code": 1}, TIME, "ignored_fields: error_code"),
+        (END, 1, "late: 1 records, the oldest of 1970-01-01T00:00:00Z"),
     ],
 )
 def test_doubtful_record_is_counted_with_a_warning(
