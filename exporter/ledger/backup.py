@@ -16,7 +16,7 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.checkpoints import paused
-from exporter.ledger.damage import Damaged, is_damage
+from exporter.ledger.damage import Damaged, is_damage, read_again
 from exporter.ledger.files import read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
@@ -81,7 +81,7 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
         copy = Path(unfinished) / file.name
         until, acknowledged = _copy(database, marker, copy)
-        meta = _finish(copy, acknowledged)
+        meta = read_again(lambda: _finish(copy, acknowledged), copy)
         _restrict(copy, database.stat())
         copy.replace(file)
         sync_folder(folder)

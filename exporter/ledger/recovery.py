@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
-from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside
+from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
 from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync_folder
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
@@ -121,12 +121,13 @@ def not_ours(folder: Path) -> str:
 
 
 def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:
-    new = Meta(ledger=secrets.token_hex(4))
+    new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
+    acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return _read(settings, marker, lock, new, read_marker(settings.folder / "ledger.marker"))
+        return read_again(lambda: _read(settings, marker, lock, new, acknowledged), database)
     except Damaged as damage:
         now = settings.wall()
-        aside = move_aside(settings.folder / "ledger.db", now)
+        aside = move_aside(database, now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
