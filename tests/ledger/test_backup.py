@@ -136,6 +136,20 @@ async def test_backup_of_an_open_ledger_is_complete_without_a_checkpoint_meanwhi
     assert modified(home.folder / "ledger.db") > before
 
 
+async def test_backup_never_replaces_another_file(home: SqliteHome, folder: Path) -> None:
+    """Fails without the ledger's id in the name, and without the comparison: the first file is lost."""
+    await (await home.open()).close()
+    other = SqliteHome(home.folder.with_name("other"))
+    await (await other.open()).close()
+    # Some are made in the same second.
+    data_dirs = (home.folder, other.folder) * 100
+    copies = []
+    with pytest.raises(LedgerError, match=r"\.db exists already; no backup was written"):
+        copies.extend(back_up(data_dir, folder) for data_dir in data_dirs)
+    assert len({copy.ledger for copy in copies}) == 2
+    assert sorted(files(folder)) == sorted(copy.file.name for copy in copies)
+
+
 async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,7 +221,7 @@ async def test_read_error_of_the_disk_of_the_backup_is_no_damage_of_the_ledger(
 
     def run(point: int) -> str:
         inject = ("-e", "trace=pread64", "-e", f"inject=pread64:error=EIO:when={point}")
-        program = (sys.executable, "-c", BACK_UP, home.folder, folder)
+        program = (sys.executable, "-c", BACK_UP, home.folder, tempfile.mkdtemp(dir=folder))
         return finished("strace", "-y", "-qq", "-o", trace, *inject, *program).stdout
 
     assert run(9999) == "done"
