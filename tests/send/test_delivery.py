@@ -203,6 +203,21 @@ def test_response_without_answers_stops_at_once(
     assert len(sender.output) < 1500
 
 
+def test_token_that_was_replaced_in_its_file_is_used(sender: Sender) -> None:
+    """Fails when the file is read at the start only: the line of a pipe was lost."""
+    token = sender.file("token", "old")
+    sender.server.token = "old"
+
+    def replace(handler: Handler) -> None:
+        token.write_text("new")
+        sender.server.token = "new"
+        handler.answer(401, {"title": "No"})
+
+    sender.faults += [None, replace]
+    report = sender.lines(rows(3), batch=1, token_file=token)
+    assert (report.exit_code, report.accepted) == (0, 3)
+
+
 def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
     sender.faults += [answers(401)]
