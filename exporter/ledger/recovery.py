@@ -85,7 +85,7 @@ def open_ledger(settings: LedgerSettings) -> Opened:
         try:
             if problem := not_ours(folder):
                 raise LedgerError(problem)
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(folder / "ledger.lock")
             undo.callback(lock.close)
             marker = CommitMarker(folder / "ledger.marker")
@@ -192,13 +192,15 @@ def _size(path: Path) -> int:
 def create(path: Path, meta: Meta) -> None:
     """Create a database without counts at `path`, or replace an empty file."""
     # Under another name: a process that is killed meanwhile must not leave a damaged ledger.
-    with closing(Store(path.with_name(_UNFINISHED))) as store:
+    unfinished = path.with_name(_UNFINISHED)
+    unfinished.touch(mode=0o600)
+    with closing(Store(unfinished)) as store:
         store.create(meta)
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
     # SQLite would apply an old journal beside the new file.
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-    os.replace(store.path, path)
+    os.replace(unfinished, path)
 
 
 def _totals(store: Store) -> tuple[RunningTotals, list[str]]:

@@ -191,6 +191,15 @@ async def test_read_error_of_the_disk_moves_no_ledger_aside(
     opened.close()
 
 
+def test_new_ledger_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
+    opened = open_ledger(LedgerSettings(tmp_path / "data"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    opened.close()
+    assert modes.pop("data") == 0o700
+    assert modes.pop("ledger.db-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+
+
 def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_path: Path) -> None:
     """Row 6. Fails without the fsync: a power cut brings the marker of the damaged ledger back, and the next
     start takes the new ledger for one that lost its commits."""
