@@ -191,6 +191,13 @@ async def test_read_error_of_the_disk_moves_no_ledger_aside(
     opened.close()
 
 
+def test_file_system_without_locks_is_not_a_ledger_in_use(tmp_path: Path) -> None:
+    """A network share may have no locks."""
+    inject = ("-e", "trace=flock", "-e", "inject=flock:error=ENOLCK")
+    printed = _count(tmp_path / "data", 1, tmp_path / "trace", *inject).stdout
+    assert printed == f"unopened data_dir {tmp_path / 'data'}: No locks available\n"
+
+
 def test_new_ledger_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
     opened = open_ledger(LedgerSettings(tmp_path / "data"))
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
