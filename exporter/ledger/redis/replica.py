@@ -17,6 +17,10 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
+READ_INTERVAL: Final = 1.0
+"""Seconds between reads of other replicas' counts."""
+_MARKED: Final = READ_INTERVAL + 0.3
+"""Seconds within which other replicas write their high-water marks after Redis lost events."""
 _FORMAT: Final = 2
 _SILENT: Final = 5000
 """Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
@@ -154,15 +158,19 @@ class Replica:
     async def _join(self) -> list[Info]:
         infos = await self.client.infos()
         check_servers(infos, self.settings)
-        self.ledger, others = await self._register()
+        self.ledger, others, known = await self._register()
         if not others:
             await self._restart_delays()
+        if known:
+            # A scrape before the high-water marks would show totals that decrease.
+            await asyncio.sleep(_MARKED)
         await self.read()
         log.info("ledger_joined", ledger=self.ledger, others=others)
         return infos
 
-    async def _register(self) -> tuple[str, int]:
-        """Join or create the ledger; returns its id, and the number of other replicas."""
+    async def _register(self) -> tuple[str, int, int]:
+        """Join or create the ledger; returns its id, and the number of other replicas: that send heartbeats
+        now, and that have not left, as far as Redis knows."""
         settings = self.settings
         replica = (settings.clock_argument(), self._commit_name(), self._id, _SILENT)
         new = (_FORMAT, settings.shards, secrets.token_hex(4), repr(settings.wall()))
@@ -170,7 +178,8 @@ class Replica:
         names = (*map(self._names.of, series), *map(cell_name, cells))
         arguments = (*replica, *new, len(series), *names)
         keys = ("series", "durations", "commit", "ledger", "replicas")
-        written, shards, ledger, others, clock = await self._run("register", keys, arguments)
+        reply = await self._run("register", keys, arguments)
+        written, shards, ledger, others, clock, known = reply
         if int(written) != _FORMAT:
             raise LedgerError(
                 f"the shared ledger has format {int(written)}, this program writes {_FORMAT}: use the "
@@ -182,7 +191,7 @@ class Replica:
                 "their number can't change"
             )
         self._set_clock(clock)
-        return ledger.decode(), int(others)
+        return ledger.decode(), int(others), int(known)
 
     async def _restart_delays(self) -> None:
         """Restart the delays that ran when the last replica left: the 0 may never have been scraped."""
