@@ -67,6 +67,23 @@ async def test_replica_that_joins_after_a_loss_shows_no_lower_total(
     assert value(await home.open(shards=1)) == 10
 
 
+async def test_step_of_redis_clock_is_logged(
+    home: RedisHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison, and when it logs a change of less than a minute."""
+    lines: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "exporter.ledger.redis.replica.log.warning",
+        lambda event, seconds: lines.append((event, seconds)),
+    )
+    ledger = await home.open()
+    for seconds in (50, 3600, -3600):
+        home.monotonic.advance(seconds)
+        await ledger.commit(batch([1], unkeyed=1))
+        await ledger.commit(batch(range(50)))
+    assert lines == [("ledger_clock_changed", 3600), ("ledger_clock_changed", -3600)]
+
+
 async def test_retried_start_does_not_count_itself_as_another_replica(
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

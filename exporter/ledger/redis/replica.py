@@ -25,6 +25,8 @@ _FORMAT: Final = 2
 _SILENT: Final = 5000
 """Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
 of a usual scrape interval."""
+_CLOCK_STEP: Final = 60.0
+"""Seconds by which Redis' clock must change for a warning: a step forward expires ids."""
 _RETRY: Final = 0.25
 """Seconds between attempts of a start."""
 _SHARD: Final = ("series", "durations", "commit", "lost")
@@ -222,7 +224,9 @@ class Replica:
 
     def _set_clock(self, clock: bytes) -> None:
         """Set the clock to Redis' clock, milliseconds."""
-        self._offset = int(clock) / 1000 - time.monotonic()
+        before, self._offset = self._offset, int(clock) / 1000 - time.monotonic()
+        if before and abs(self._offset - before) > _CLOCK_STEP:
+            log.warning("ledger_clock_changed", seconds=round(self._offset - before))
 
     def _commit_name(self) -> str:
         """The name of the next commit: equal names mean equal contents, after a failover too."""
