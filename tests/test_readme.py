@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"^```console\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 VOLATILE = (
     (re.compile(r'ledger="[0-9a-f]{8}"'), 'ledger="…"'),
     (re.compile(r"\d+\.\d seconds"), "… seconds"),
-    (re.compile(r"ledger-\d{8}T\d{6}Z"), "ledger-…"),
+    (re.compile(r"ledger-\d{8}T\d{6}Z-[0-9a-f]{8}"), "ledger-…"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "…"),
     (re.compile(r"[\d,]+ bytes, ledger [0-9a-f]{8}, up to commit \d+"), "…"),
 )

@@ -16,9 +16,9 @@ def backup(
 ) -> None:
     """Copy the ledger into a new file while the exporter runs.
 
-    DIR is an existing directory. The new file, ledger-TIME.db, has every event that was answered with 200
-    before the time that the command prints. To restore it, put it as ledger.db into an empty data_dir and
-    start the exporter.
+    DIR is an existing directory. The new file, ledger-TIME-ID.db, has every event that was answered with
+    200 before the time that the command prints. To restore it, put it as ledger.db into an empty data_dir
+    and start the exporter.
 
     Run it as root or as the exporter's user, on the exporter's machine.
 

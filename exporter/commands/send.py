@@ -45,14 +45,14 @@ def send(
 
     FILE is JSON, NDJSON or CSV, also compressed; - is standard input.
 
-    Retries while the exporter is unavailable. Running the same command again is safe: no event is
-    counted twice. Lines from standard input are sent as they arrive; for a pipe, retries have
-    no time limit.
+    Retries while the exporter is unavailable. Running the same command again counts no event twice within
+    the exporter's deduplication window (by default 24 h and 1,000,000 events). Lines from standard input are
+    sent as they arrive; for a pipe, retries have no time limit.
 
     \b
     Exit codes:
       0  all events are counted
-      1  some events are invalid; sending again does not help
+      1  some events are rejected or skipped; the output lists them
       2  some events are not delivered; run the command again
 
     \b

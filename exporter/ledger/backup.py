@@ -16,7 +16,7 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.checkpoints import paused
-from exporter.ledger.damage import Damaged, is_damage
+from exporter.ledger.damage import Damaged, is_damage, read_again
 from exporter.ledger.files import read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
@@ -77,12 +77,15 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
     if not folder.is_dir():
         raise LedgerError(f"{folder} is not a directory: create it, or mount its disk")
     # A time that sorts as text. Until the backup is complete, its files are in a folder of their own.
-    file = folder / time.strftime("ledger-%Y%m%dT%H%M%SZ.db", time.gmtime())
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
-        copy = Path(unfinished) / file.name
+        copy = Path(unfinished) / "ledger.db"
         until, acknowledged = _copy(database, marker, copy)
-        meta = _finish(copy, acknowledged)
+        meta = read_again(lambda: _finish(copy, acknowledged), copy)
         _restrict(copy, database.stat())
+        file = folder / f"ledger-{stamp}-{meta.ledger}.db"
+        if file.exists():
+            raise LedgerError(f"{file} exists already; no backup was written")
         copy.replace(file)
         sync_folder(folder)
     return Backup(file, meta.ledger, meta.commit, file.stat().st_size, until)

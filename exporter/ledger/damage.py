@@ -6,9 +6,11 @@ SQLite detects a broken page, but not a flipped bit in a number: each row has a 
 import errno
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 import msgspec
@@ -24,6 +26,8 @@ _NOT_DAMAGE: Final = (
 )
 """Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
 
+T = TypeVar("T")
+
 
 class Damaged(LedgerError):
     """The content of the file cannot be trusted; the text says why."""
@@ -38,6 +42,21 @@ def is_damage(error: apsw.Error, database: Path) -> bool:
         # A short read means that the file was cut. Other I/O errors come from the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
     return not isinstance(error, _NOT_DAMAGE)
+
+
+def read_again(read: Callable[[], T], database: Path) -> T:
+    """The result of `read`, which is called again if it raised `Damaged`.
+
+    SQLite reports some read errors as damage. A disk that still fails raises `OSError` between the calls.
+    """
+    try:
+        return read()
+    except Damaged:
+        for suffix in SUFFIXES:
+            with suppress(FileNotFoundError), open(f"{database}{suffix}", "rb") as file:
+                while file.read(1 << 20):
+                    pass
+    return read()
 
 
 def is_full(error: apsw.IOError, connection: apsw.Connection) -> bool:

@@ -29,8 +29,10 @@ class Lock:
         self._file = _open(path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             self.close()
+            if not isinstance(error, BlockingIOError):
+                raise
             raise LedgerInUse(
                 f"the ledger in {path.parent} is in use by another process: two exporters need two "
                 "data_dirs"

@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
-from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside
+from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
 from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync_folder
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
@@ -85,7 +85,7 @@ def open_ledger(settings: LedgerSettings) -> Opened:
         try:
             if problem := not_ours(folder):
                 raise LedgerError(problem)
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(folder / "ledger.lock")
             undo.callback(lock.close)
             marker = CommitMarker(folder / "ledger.marker")
@@ -121,12 +121,13 @@ def not_ours(folder: Path) -> str:
 
 
 def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:
-    new = Meta(ledger=secrets.token_hex(4))
+    new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
+    acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return _read(settings, marker, lock, new, read_marker(settings.folder / "ledger.marker"))
+        return read_again(lambda: _read(settings, marker, lock, new, acknowledged), database)
     except Damaged as damage:
         now = settings.wall()
-        aside = move_aside(settings.folder / "ledger.db", now)
+        aside = move_aside(database, now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
@@ -191,13 +192,15 @@ def _size(path: Path) -> int:
 def create(path: Path, meta: Meta) -> None:
     """Create a database without counts at `path`, or replace an empty file."""
     # Under another name: a process that is killed meanwhile must not leave a damaged ledger.
-    with closing(Store(path.with_name(_UNFINISHED))) as store:
+    unfinished = path.with_name(_UNFINISHED)
+    unfinished.touch(mode=0o600)
+    with closing(Store(unfinished)) as store:
         store.create(meta)
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
     # SQLite would apply an old journal beside the new file.
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-    os.replace(store.path, path)
+    os.replace(unfinished, path)
 
 
 def _totals(store: Store) -> tuple[RunningTotals, list[str]]:

@@ -145,8 +145,7 @@ class Connection:
             "Content-Encoding": "gzip",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
-        if token := options.token():
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._options, self._token = options, options.token()
         # Without a port, http.client would take the end of an IPv6 address for the port.
         target = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         proxy = _proxy_for(url)
@@ -172,7 +171,12 @@ class Connection:
         """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
         reused = self._http.sock is not None
         try:
-            return self._exchange(body, media)
+            response = self._exchange(body, media)
+            if response.status == 401 and self._token != (token := self._options.token()):
+                # The token was replaced: giving up would lose the events of a pipe.
+                self._token = token
+                response = self._exchange(body, media)
+            return response
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
             raise Undelivered(f"{text}. Give its CA with --ca-file") from None
@@ -194,9 +198,12 @@ class Connection:
     def _exchange(self, body: bytes, media: str) -> Response:
         if self._http.sock is None:
             self._http.connect()
+        headers = self._headers | {"Content-Type": media}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         # A server that refuses (401, 413) may respond and close before it has read the body.
         with suppress(ConnectionResetError, BrokenPipeError):
-            self._http.request("POST", self._path, body, self._headers | {"Content-Type": media})
+            self._http.request("POST", self._path, body, headers)
         response = self._http.getresponse()
         try:
             reply = msgspec.json.decode(response.read(8 << 20), type=_Reply)

@@ -19,7 +19,7 @@ from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
 from exporter.send.options import Format, format_of
 from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
-from exporter.send.rotation import TAIL, Checkpoint, digest, holder, next_file, tail
+from exporter.send.rotation import TAIL, Checkpoint, digest, has_newer, holder, next_file, tail
 from exporter.send.sources import Source
 
 POLL: Final = 0.2
@@ -103,7 +103,7 @@ class FollowedFile(Source):
             return msgspec.json.decode(self._checkpoint_path.read_bytes(), type=Checkpoint)
         except FileNotFoundError:
             with self._path.open("rb") as file:
-                return Checkpoint(secrets.token_hex(8), -1, 0).next(file)
+                return Checkpoint(secrets.token_hex(8), 0, 0).next(file)
         except msgspec.MsgspecError:
             raise ConfigError(
                 f"{self._checkpoint_path}: is not a checkpoint; without it, the file is sent from "
@@ -196,8 +196,9 @@ class FollowedFile(Source):
     def _finished(self, file: BinaryIO) -> bool:
         """Whether the file was rotated, and its writer began the next one a moment ago."""
         with suppress(FileNotFoundError):
-            current = self._path.stat()
-            if current.st_size and not os.path.samestat(current, os.fstat(file.fileno())):
+            current, status = self._path.stat(), os.fstat(file.fileno())
+            rotated = not os.path.samestat(current, status)
+            if rotated and (current.st_size or has_newer(self._path, status)):
                 if current.st_ino != self._next_inode:
                     self._next_inode, self._next_seen = current.st_ino, time.monotonic()
                 return time.monotonic() - self._next_seen > QUIET

@@ -50,8 +50,8 @@ class Report:
     def advice(self) -> str:
         """How many events are acknowledged, and how to deliver the others."""
         safe = (
-            "Run the same command again: within 24 h and up to 1,000,000 events, no event is "
-            "counted twice"
+            "Run the same command again: within the exporter's deduplication window (by default 24 h and "
+            "1,000,000 events), no event is counted twice"
         )
         if self.from_pipe:
             safe = (
@@ -61,7 +61,7 @@ class Report:
         return f"{self.acknowledged:,} events were acknowledged. {safe}."
 
     def reject(self, place: str, message: str) -> None:
-        """The exporter refused the event at `place`, as it would every time."""
+        """The exporter refused the event at `place`."""
         self.rejected += 1
         self._print(f"{place}: rejected: {message}", self.rejected)
 

@@ -63,7 +63,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """The beginning of the next file."""
         kept = Checkpoint(
             self.follower,
-            self.number + 1,
+            # An empty file keeps its number: another process may follow it too, and its lines need equal ids.
+            self.number + (not self.of_empty_file),
             os.fstat(file.fileno()).st_ino,
             modified=self.modified,
             format=self.format,
@@ -104,6 +105,12 @@ def next_file(log: Path, position: Checkpoint, finished: os.stat_result | None) 
     return _open(log, rank)
 
 
+def has_newer(log: Path, rotated: os.stat_result) -> bool:
+    """Whether lines were written to another file after the last line of a rotated file."""
+    files = map(os.stat, _paths(log))
+    return any(file.st_size and _age(file) > _age(rotated) for file in files)
+
+
 def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
     """The log or rotated file with the lowest rank; files with rank None are left out."""
     while True:
@@ -129,7 +136,8 @@ def _paths(log: Path) -> dict[Path, int]:
     """The inode numbers of the log and of its rotated files."""
     name = re.compile(re.escape(log.name) + r"[.-]\d[\d_.-]*")
     paths = {}
-    for path in (log, *(path for path in log.parent.iterdir() if name.fullmatch(path.name))):
+    rotated = (path for path in log.parent.iterdir() if name.fullmatch(path.name))
+    for path in (log, *filter(Path.is_file, rotated)):
         with suppress(FileNotFoundError):
             paths[path] = path.stat().st_ino
     return paths

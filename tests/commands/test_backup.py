@@ -32,7 +32,6 @@ def test_backup_of_a_running_exporter_names_its_file_and_ledger(
     done = call("backup", backups, "--data-dir", running.data_dir)
     assert (done.returncode, done.stderr) == (0, "")
     (file,) = backups.iterdir()
-    assert re.fullmatch(r"ledger-\d{8}T\d{6}Z\.db", file.name)
     assert file.stat().st_mode & 0o777 == 0o600
     shown = re.fullmatch(
         rf"{re.escape(str(file))}: [\d,]+ bytes, ledger ([0-9a-f]{{8}}), up to commit \d+, "
@@ -40,6 +39,7 @@ def test_backup_of_a_running_exporter_names_its_file_and_ledger(
         done.stdout,
     )
     assert shown, done.stdout
+    assert re.fullmatch(rf"ledger-\d{{8}}T\d{{6}}Z-{shown[1]}\.db", file.name)
     assert running.total(names.SESSION_ENDS, ledger=shown[1]) == 500
 
 

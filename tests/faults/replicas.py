@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from exporter.ledger.redis.ledger import READ_INTERVAL
+from exporter.ledger.redis.replica import READ_INTERVAL
 from exporter.names import SESSION_ENDS
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 

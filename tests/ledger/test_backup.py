@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,8 +21,15 @@ from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, crash, value
+from tests.programs import finished
 
 PAGES = 20
+BACK_UP = """
+import pathlib, sys
+from exporter.ledger.backup import back_up
+back_up(*map(pathlib.Path, sys.argv[1:]))
+print("done", end="")
+"""
 Step = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -128,6 +136,20 @@ async def test_backup_of_an_open_ledger_is_complete_without_a_checkpoint_meanwhi
     assert modified(home.folder / "ledger.db") > before
 
 
+async def test_backup_never_replaces_another_file(home: SqliteHome, folder: Path) -> None:
+    """Fails without the ledger's id in the name, and without the comparison: the first file is lost."""
+    await (await home.open()).close()
+    other = SqliteHome(home.folder.with_name("other"))
+    await (await other.open()).close()
+    # Some are made in the same second.
+    data_dirs = (home.folder, other.folder) * 100
+    copies = []
+    with pytest.raises(LedgerError, match=r"\.db exists already; no backup was written"):
+        copies.extend(back_up(data_dir, folder) for data_dir in data_dirs)
+    assert len({copy.ledger for copy in copies}) == 2
+    assert sorted(files(folder)) == sorted(copy.file.name for copy in copies)
+
+
 async def test_wal_that_begins_anew_while_it_is_copied_is_copied_again(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +210,25 @@ async def test_copy_without_the_wal_is_no_backup(
     with pytest.raises(LedgerError, match=r"it ends at commit \d, but \d was acknowledged; no"):
         await asyncio.to_thread(back_up, home.folder, folder)
     assert files(folder) == []
+
+
+async def test_read_error_of_the_disk_of_the_backup_is_no_damage_of_the_ledger(
+    home: SqliteHome, folder: Path, tmp_path: Path
+) -> None:
+    """Fails when the copy is read once only: quick_check reports read errors as damage."""
+    await (await home.open()).commit(batch(range(3000)))
+    trace = tmp_path / "trace"
+
+    def run(point: int) -> str:
+        inject = ("-e", "trace=pread64", "-e", f"inject=pread64:error=EIO:when={point}")
+        program = (sys.executable, "-c", BACK_UP, home.folder, tempfile.mkdtemp(dir=folder))
+        return finished("strace", "-y", "-qq", "-o", trace, *inject, *program).stdout
+
+    assert run(9999) == "done"
+    calls = trace.read_text().splitlines()
+    last = max(number for number, call in enumerate(calls, 1) if "/unfinished-" in call)
+    assert run(last // 2) == "done"
+    assert "(INJECTED)" in trace.read_text()
 
 
 async def test_checkpoints_take_place_on_a_network_file_system(

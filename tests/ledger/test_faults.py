@@ -163,6 +163,50 @@ async def test_disk_quota_is_a_full_disk(
     await ledger.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "point", "refused"),
+    [("", "8", False), ("", "20", False), ("", "8+", True), ("-wal", "35", False)],
+)
+async def test_read_error_of_the_disk_moves_no_ledger_aside(
+    home: SqliteHome, tmp_path: Path, name: str, point: str, refused: bool
+) -> None:
+    """Fails when the ledger is read once only, and when the second time does not begin with the whole
+    file: quick_check reports read errors as damage."""
+    ledger = await home.open()
+    await ledger.commit(batch(range(3000)))
+    if not name:
+        await ledger.close()
+    crash(home.folder, tmp_path / "l")
+    file, trace = tmp_path / "l" / f"ledger.db{name}", tmp_path / "trace"
+    inject = ("-e", "trace=pread64,read", "-e", f"inject=pread64:error=EIO:when={point}")
+    if refused:
+        inject += ("-e", "inject=read:error=EIO")
+    done = await asyncio.to_thread(_count, tmp_path / "l", 0, trace, "-P", str(file), *inject)
+    assert "(INJECTED)" in trace.read_text()
+    refusal = f"unopened data_dir {tmp_path / 'l'}: Input/output error\n"
+    assert done.stdout == (refusal if refused else "")
+    opened = open_ledger(LedgerSettings(tmp_path / "l"))
+    assert opened.moved_to is None
+    assert sum(total.value for total in opened.totals.series()) == 3000
+    opened.close()
+
+
+def test_file_system_without_locks_is_not_a_ledger_in_use(tmp_path: Path) -> None:
+    """A network share may have no locks."""
+    inject = ("-e", "trace=flock", "-e", "inject=flock:error=ENOLCK")
+    printed = _count(tmp_path / "data", 1, tmp_path / "trace", *inject).stdout
+    assert printed == f"unopened data_dir {tmp_path / 'data'}: No locks available\n"
+
+
+def test_new_ledger_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
+    opened = open_ledger(LedgerSettings(tmp_path / "data"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    opened.close()
+    assert modes.pop("data") == 0o700
+    assert modes.pop("ledger.db-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+
+
 def test_new_ledger_after_damage_makes_its_marker_durable_before_it_counts(tmp_path: Path) -> None:
     """Row 6. Fails without the fsync: a power cut brings the marker of the damaged ledger back, and the next
     start takes the new ledger for one that lost its commits."""

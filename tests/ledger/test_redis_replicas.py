@@ -52,6 +52,38 @@ async def test_killed_replica_counts_as_gone_and_is_forgotten(
     assert server.command("ZCARD", "{0}:replicas") == 1
 
 
+@pytest.mark.parametrize("down", [0.0, 10.0])
+async def test_replica_that_joins_after_a_loss_shows_no_lower_total(
+    home: RedisHome, server: RedisServer, down: float
+) -> None:
+    """Fails when it does not wait for the high-water marks of the others: a scrape would show a counter
+    reset. While Redis was down, no replica sent a heartbeat."""
+    first = await home.open(shards=1)
+    await first.commit(batch(range(10)))
+    [(name, record)] = server.command("HGETALL", "{0}:series").items()
+    server.command("HSET", "{0}:series", name, record.replace(b"10", b"4", 1))
+    server.command("SET", "{0}:commit", "earlier")
+    home.monotonic.advance(down)
+    assert value(await home.open(shards=1)) == 10
+
+
+async def test_step_of_redis_clock_is_logged(
+    home: RedisHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the comparison, and when it logs a change of less than a minute."""
+    lines: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "exporter.ledger.redis.replica.log.warning",
+        lambda event, seconds: lines.append((event, seconds)),
+    )
+    ledger = await home.open()
+    for seconds in (50, 3600, -3600):
+        home.monotonic.advance(seconds)
+        await ledger.commit(batch([1], unkeyed=1))
+        await ledger.commit(batch(range(50)))
+    assert lines == [("ledger_clock_changed", 3600), ("ledger_clock_changed", -3600)]
+
+
 async def test_retried_start_does_not_count_itself_as_another_replica(
     home: RedisHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,7 +131,7 @@ def test_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
     remedy = "is the exporter running? session-end-exporter serve"
     assert refused == f"connection refused at {url}{INGEST_PATH}: {remedy}"
     assert gave_up == "Gave up after 20 s."
-    assert advice.startswith("0 events were acknowledged. Run the same command again: within 24 h")
+    assert advice.startswith("0 events were acknowledged. Run the same command again: within ")
     assert advice.endswith("The first event that was not delivered is " + f"{sender.path}:1.")
 
 
@@ -201,6 +201,21 @@ def test_response_without_answers_stops_at_once(
     assert report.error.startswith(error.replace("URL", sender.url + INGEST_PATH))
     assert "\x1b" not in sender.output
     assert len(sender.output) < 1500
+
+
+def test_token_that_was_replaced_in_its_file_is_used(sender: Sender) -> None:
+    """Fails when the file is read at the start only: the line of a pipe was lost."""
+    token = sender.file("token", "old")
+    sender.server.token = "old"
+
+    def replace(handler: Handler) -> None:
+        token.write_text("new")
+        sender.server.token = "new"
+        handler.answer(401, {"title": "No"})
+
+    sender.faults += [None, replace]
+    report = sender.lines(rows(3), batch=1, token_file=token)
+    assert (report.exit_code, report.accepted) == (0, 3)
 
 
 def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:

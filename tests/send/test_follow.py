@@ -101,6 +101,21 @@ def test_first_line_of_an_empty_file_keeps_its_id(follower: Follower) -> None:
     assert len(follower.counted) == 1
 
 
+def test_two_followers_of_an_empty_file_give_a_line_the_same_id(follower: Follower) -> None:
+    """Fails when each of them begins the file anew: the exporter then counts each line twice."""
+    follower.path.touch()
+    first, others = FollowedFile(follower.path), []
+
+    def idle() -> None:
+        others.append(FollowedFile(follower.path))
+        follower.path.write_text(lines(1))
+
+    first.on_idle = idle
+    bodies = {next(events(first, Report(), print)).body}
+    bodies |= {next(events(source, Report(), print)).body for source in others}
+    assert len(others) == len(bodies) == 1
+
+
 def test_line_without_an_answer_is_sent_again_although_the_file_grew(follower: Follower) -> None:
     follower.path.write_text(lines(1))
     made = events(FollowedFile(follower.path), Report(), follower.notes.append)

@@ -50,12 +50,14 @@ def test_late_line_of_a_log_that_was_idle_before_its_rotation_is_sent(
 
 
 def test_rotated_log_is_read_until_its_writer_begins_the_next_file(follower: Follower) -> None:
-    """The next file is created empty, and the writer opens it later than `QUIET` seconds."""
+    """The next file is created empty, and the writer opens it later than `QUIET` seconds. A newer folder
+    is no rotated file."""
     follower.path.write_text(lines(1))
 
     def rotate() -> None:
         follower.rename()
         follower.path.touch()
+        follower.path.with_name("ends.log.2026").mkdir()
 
     sent = follower.run(
         (rotate, ["1"]),
@@ -146,6 +148,18 @@ def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> Non
     assert follower.run((nothing, ["3", "4", "5"])) == ["3", "4", "5"]
     [note] = follower.notes
     assert note.endswith("was truncated or replaced: lines after line 2 may be lost")
+
+
+def test_rotated_files_are_sent_although_the_log_is_empty(follower: Follower) -> None:
+    """Fails when only the log's own size shows that its writer has begun the next file."""
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    for text, name in (("", "ends.log.3"), ("", "ends.log.2"), (lines(2, 3), "ends.log.1")):
+        tick()
+        follower.write(text)[0]()
+        follower.rename(name)
+    follower.path.touch()
+    assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
 
 
 def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> None:

@@ -30,13 +30,11 @@ from exporter.ledger.contract import Batch, Receipt, Status, Totals
 from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
 from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, misconfigured
 from exporter.ledger.redis.group import Group
-from exporter.ledger.redis.replica import Replica
+from exporter.ledger.redis.replica import READ_INTERVAL, Replica
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
-READ_INTERVAL: Final = 1.0
-"""Seconds between reads of other replicas' counts."""
 _PROBE_INTERVAL: Final = 0.25
 """Seconds between reads while Redis takes no writes."""
 HEALTH_INTERVAL: Final = 60.0

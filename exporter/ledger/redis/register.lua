@@ -7,7 +7,7 @@
 --       5 format, 6 shards, 7 the id that a new ledger gets
 --       8 `created` of what is new, 9 how many series; then their names, then those of the cells
 -- Reply 1 format, 2 shards, 3 the ledger's id, 4 how many other replicas there are, 5 milliseconds
---       of the clock
+--       of the clock, 6 how many other replicas have not left, also without heartbeats
 local clock = ARGV[1]
 if clock == '' then
   local time = redis.call('TIME')
@@ -21,9 +21,10 @@ local others = redis.call(
   'ZCOUNT', KEYS[5], string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), '+inf')
 -- A start that is tried again finds itself.
 local own = redis.call('ZSCORE', KEYS[5], ARGV[3])
+local known = redis.call('ZCARD', KEYS[5]) - (own and 1 or 0)
 if own and tonumber(own) >= tonumber(clock) - tonumber(ARGV[4]) then others = others - 1 end
 if stored[1] and (stored[1] ~= ARGV[5] or stored[2] ~= ARGV[6]) then
-  return {stored[1], stored[2], stored[3], others, clock}
+  return {stored[1], stored[2], stored[3], others, clock, known}
 end
 if not stored[1] then
   redis.call('HSET', KEYS[4], 'format', ARGV[5], 'shards', ARGV[6], 'ledger', ARGV[7])
@@ -39,4 +40,4 @@ for i = last + 1, #ARGV do
     'HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
 end
 if added > 0 then redis.call('SET', KEYS[3], ARGV[2]) end
-return {ARGV[5], ARGV[6], stored[3] or ARGV[7], others, clock}
+return {ARGV[5], ARGV[6], stored[3] or ARGV[7], others, clock, known}

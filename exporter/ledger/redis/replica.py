@@ -17,10 +17,16 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
+READ_INTERVAL: Final = 1.0
+"""Seconds between reads of other replicas' counts."""
+_MARKED: Final = READ_INTERVAL + 0.3
+"""Seconds within which other replicas write their high-water marks after Redis lost events."""
 _FORMAT: Final = 2
 _SILENT: Final = 5000
 """Milliseconds without a heartbeat after which a replica counts as gone: five missed heartbeats, and a third
 of a usual scrape interval."""
+_CLOCK_STEP: Final = 60.0
+"""Seconds by which Redis' clock must change for a warning: a step forward expires ids."""
 _RETRY: Final = 0.25
 """Seconds between attempts of a start."""
 _SHARD: Final = ("series", "durations", "commit", "lost")
@@ -154,15 +160,19 @@ class Replica:
     async def _join(self) -> list[Info]:
         infos = await self.client.infos()
         check_servers(infos, self.settings)
-        self.ledger, others = await self._register()
+        self.ledger, others, known = await self._register()
         if not others:
             await self._restart_delays()
+        if known:
+            # A scrape before the high-water marks would show totals that decrease.
+            await asyncio.sleep(_MARKED)
         await self.read()
         log.info("ledger_joined", ledger=self.ledger, others=others)
         return infos
 
-    async def _register(self) -> tuple[str, int]:
-        """Join or create the ledger; returns its id, and the number of other replicas."""
+    async def _register(self) -> tuple[str, int, int]:
+        """Join or create the ledger; returns its id, and the number of other replicas: that send heartbeats
+        now, and that have not left, as far as Redis knows."""
         settings = self.settings
         replica = (settings.clock_argument(), self._commit_name(), self._id, _SILENT)
         new = (_FORMAT, settings.shards, secrets.token_hex(4), repr(settings.wall()))
@@ -170,7 +180,8 @@ class Replica:
         names = (*map(self._names.of, series), *map(cell_name, cells))
         arguments = (*replica, *new, len(series), *names)
         keys = ("series", "durations", "commit", "ledger", "replicas")
-        written, shards, ledger, others, clock = await self._run("register", keys, arguments)
+        reply = await self._run("register", keys, arguments)
+        written, shards, ledger, others, clock, known = reply
         if int(written) != _FORMAT:
             raise LedgerError(
                 f"the shared ledger has format {int(written)}, this program writes {_FORMAT}: use the "
@@ -182,7 +193,7 @@ class Replica:
                 "their number can't change"
             )
         self._set_clock(clock)
-        return ledger.decode(), int(others)
+        return ledger.decode(), int(others), int(known)
 
     async def _restart_delays(self) -> None:
         """Restart the delays that ran when the last replica left: the 0 may never have been scraped."""
@@ -213,7 +224,9 @@ class Replica:
 
     def _set_clock(self, clock: bytes) -> None:
         """Set the clock to Redis' clock, milliseconds."""
-        self._offset = int(clock) / 1000 - time.monotonic()
+        before, self._offset = self._offset, int(clock) / 1000 - time.monotonic()
+        if before and abs(self._offset - before) > _CLOCK_STEP:
+            log.warning("ledger_clock_changed", seconds=round(self._offset - before))
 
     def _commit_name(self) -> str:
         """The name of the next commit: equal names mean equal contents, after a failover too."""
