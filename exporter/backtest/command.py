@@ -92,6 +92,9 @@ def backtest(
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
+    # A system whose ends stop before the others' has stopped.
+    last = max(counters.end for counters in all_counters)
+    all_counters = [counters.lasting(last) for counters in all_counters]
     replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(

@@ -1,7 +1,7 @@
 """One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -88,20 +88,24 @@ class Counters:
         start = np.array([[self.start]])
         return [*result, self._samples("process_start_time_seconds", [{}], start)]
 
-    def exporter_series(self, all_counters: Sequence["Counters"]) -> list[Samples]:
-        """The exporter's counts of unknown codes of this system, and of accepted events of all systems."""
+    def unknown_codes(self) -> list[Samples]:
+        """The exporter's count of events with an unknown code."""
         if UNKNOWN not in self.codes:
             return []
-        rows = np.arange(len(self.totals))
-        accepted = np.zeros(len(rows), np.int64)
-        for counters in all_counters:
-            same = rows + round((self.start - counters.start) / self.step)
-            accepted += counters.totals.sum(axis=1)[same.clip(0, len(counters.totals) - 1)]
-        unknown, system = self.totals[:, self.codes.index(UNKNOWN)], {names.SYSTEM: self.system}
-        return [
-            self._samples(names.UNKNOWN_CODE_EVENTS, [system], unknown[np.newaxis]),
-            self._samples(names.ACCEPTED_EVENTS, [{}], accepted[np.newaxis]),
-        ]
+        counts = self.totals[np.newaxis, :, self.codes.index(UNKNOWN)]
+        return [self._samples(names.UNKNOWN_CODE_EVENTS, [{names.SYSTEM: self.system}], counts)]
+
+    def lasting(self, end: float) -> "Counters":
+        """The same counts until `end`, Unix seconds, but for at most a day more: a later part of the file
+        may have nothing of this system."""
+        rows = ((0, round(min(end - self.end, 86400) / self.step)), (0, 0))
+        return replace(
+            self,
+            totals=np.pad(self.totals, rows, "edge"),
+            present=np.pad(self.present, rows[:1], "edge"),
+            repeats=None if self.repeats is None else np.pad(self.repeats, rows, "edge"),
+            by_label={part: np.pad(each, rows, "edge") for part, each in self.by_label.items()},
+        )
 
     def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats | Totals) -> Samples:
         """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""

@@ -117,7 +117,7 @@ def replays(
         if begin >= end:
             continue
         system = taxonomy.systems[counters.system]
-        series = [*counters.series(system), *counters.exporter_series(all_counters)]
+        series = [*counters.series(system), *counters.unknown_codes()]
         run = Run(groups, series, counters.start, counters.end)
         firings = tuple(firing for firing in run.firings if begin <= firing.start < until)
         # From all alerts: an earlier alert may be in the same notification.

@@ -132,19 +132,19 @@ def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
     assert (value(plain, repeats), value(plain, by_label)) == ([0.0], [])
 
 
-def test_accepted_events_are_those_of_all_systems_at_each_scrape() -> None:
-    """Other histories begin and end earlier or later."""
-    first, *others = (
-        Counters(system, start, 30, ("unknown",), np.array([totals]).T, np.ones(3, np.bool_))
-        for system, start, totals in (
-            ("streampixel", 60.0, [0, 1, 2]),
-            ("softdrive", 90.0, [0, 10, 20]),
-            ("other", 0.0, [0, 100, 200]),
-        )
-    )
-    unknown, accepted = first.exporter_series([first, *others])
-    assert unknown.values.tolist() == [[0, 1, 2]]
-    assert accepted.values.tolist() == [[200, 201, 212]]
+def test_counts_of_a_system_without_further_ends_last_for_a_day_at_most() -> None:
+    """Fails without the extension: backtest did not find a system that stopped before the others."""
+    counted = ends(1.0)
+    counted.add(["4001"], [START + 1.0], ("region", "ap"))
+    counted.add(["4001"], [START + 1.0], ("repeats", ""))
+    counters = counted.counters(EventCounts())
+    assert counters is not None
+    lasting = counters.lasting(START + 90)
+    assert (lasting.end, lasting.present.tolist()) == (START + 90, [True] * 4)
+    assert lasting.repeats is not None
+    for totals in (lasting.totals, lasting.repeats, lasting.by_label["region", "ap"]):
+        assert totals.tolist() == [[0], [1], [1], [1]]
+    assert counters.lasting(START + 30 * DAY).end == START + 30 + DAY
 
 
 @pytest.mark.parametrize("signal", ["exporter", "watchdog"])

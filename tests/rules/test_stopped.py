@@ -62,11 +62,35 @@ def test_page_ends_six_minutes_after_successes_are_back(tmp_path: Path) -> None:
     rules.check(tmp_path, case)
 
 
-def test_page_lasts_as_long_as_a_stop_of_six_hours(tmp_path: Path) -> None:
-    """Fails without the comparison with longer windows: after an hour, one hour contains only the outage."""
-    case = none_after(100, 360)
-    for minute in range(ONSET + 30, ONSET + 360, 15):
+def test_page_lasts_as_long_as_a_stop_of_twelve_hours(tmp_path: Path) -> None:
+    """Fails without the hold while no session succeeds: after six hours, all windows contain only the
+    outage."""
+    case = none_after(100, 720)
+    for minute in range(ONSET + 30, ONSET + 720, 15):
         case.fires(minute, STOPPED)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_page_lasts_while_few_sessions_succeed(tmp_path: Path) -> None:
+    """1,000 successes an hour fall to 3 %. Fails without the comparison with six hours: after two hours, the
+    hour before contains only the outage."""
+    successes = [1000 / 60] * ONSET + [0.5] * 300
+    case = by_minute("streampixel", successes, [0.0] * len(successes))
+    for minute in range(ONSET + 10, ONSET + 240, 10):
+        case.fires(minute, STOPPED)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+@pytest.mark.parametrize(("per_hour", "pages"), [(2, True), (1, False)])
+def test_stop_that_begins_in_a_quiet_night_pages(
+    tmp_path: Path, per_hour: int, pages: bool
+) -> None:
+    """12 successes in the six quietest hours of a week are enough, 6 are not: a system that rests."""
+    successes = ([100 / 60] * 840 + [per_hour / 60] * 600) * 8 + [0.0] * 400
+    case = by_minute("streampixel", successes, [0.0] * len(successes))
+    stop = 8 * 1440
+    case.fires_between(stop - 300, stop + 330, STOPPED, False)
+    case.fires(stop + 365, STOPPED, pages)
     STOPPED_RULES.check(tmp_path, case)
 
 
@@ -113,6 +137,14 @@ def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> N
     case.fires_between(*closing(0), True)
     case.fires_between(*closing(1), False)
     case.fires_between(*closing(2, 14), True)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_office_that_closes_within_a_minute_is_no_stop(tmp_path: Path) -> None:
+    """Fails when the hour around this time of the day before is compared: half of it was open."""
+    case = by_minute("streampixel", ([0.0] * 480 + [20.0] * 600 + [0.0] * 360) * 2, [0.0] * 2880)
+    case.fires_between(*closing(0), True)
+    case.fires_between(*closing(1), False)
     STOPPED_RULES.check(tmp_path, case)
 
 
