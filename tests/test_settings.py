@@ -169,7 +169,8 @@ ROWS: list[tuple[str, Any, str]] = [
     ("ledger", "redis://h\r", STRAY),
     ("live_stats_url", "https://h:99999", API_URL),
     ("live_stats_url", "http://api.example", API_URL),
-    ("live_stats_projects", ["p"] * 51, "list at most 50 items"),
+    ("live_stats_projects", [f"p{i}" for i in range(51)], "list at most 50 items"),
+    ("live_stats_projects", "a,b,a", "'a' is listed twice; write it once"),
     ("otlp_attributes", ["code=x", "labels.region=cloud.region"], "add 'region' to labels"),
     (
         "otlp_attributes",

@@ -104,7 +104,7 @@ def _label(name: str) -> str:
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     for name, count in Counter(names).items():
         if count > 1:
-            # Prometheus drops a whole scrape in which one series has a label twice.
+            # Prometheus drops a whole scrape if a series has a label twice, and samples of equal series.
             raise ValueError(f"{name!r} is listed twice; write it once")
     return names
 
@@ -234,7 +234,12 @@ Texts = Annotated[
     Field(min_length=1),
     BeforeValidator(split),
 ]
-Ids = Annotated[tuple[Id, ...], Field(max_length=50), BeforeValidator(split)]
+Ids = Annotated[
+    tuple[Id, ...],
+    Field(max_length=50, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(split),
+    AfterValidator(_distinct),
+]
 AttributeName = Annotated[
     str,
     AfterValidator(_attribute),
