@@ -137,6 +137,7 @@ ROWS: list[tuple[str, Any, str]] = [
     ("first_seen_zero_for", -1, "write at least 0s"),
     ("first_seen_zero_for", "800000d", "write at most 316224000s"),
     ("live_stats_interval", 29, "write at least 30s"),
+    ("live_stats_interval", 601, "write at most 600s"),
     # TOML has `nan` and `inf`; a deadline of `nan` would never end.
     ("receive_timeout", math.nan, "write a finite number"),
     ("max_body", "1MB", "write bytes or a size such as 1MiB"),

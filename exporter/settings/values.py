@@ -198,7 +198,12 @@ SecondsOrZero = Annotated[
     Field(ge=0, le=_LONGEST),
     _duration(minimum=0, maximum=_LONGEST),
 ]
-PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30), _duration(minimum=30)]
+PollInterval = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=30, le=600),
+    _duration(minimum=30, maximum=600),
+]
 Size = Annotated[
     int, BeforeValidator(_bytes), Field(ge=1), _number("integer", _SIZE_TEXT, minimum=1)
 ]

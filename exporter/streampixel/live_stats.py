@@ -38,7 +38,8 @@ REASONS: Final = (
 )
 """Why a poll failed; docs/builds.md describes each."""
 MAX_DELAY: Final = 600.0
-"""Seconds between polls of a project that fails: recovery is seen within ten minutes."""
+"""Seconds between polls of a project that fails: recovery is seen within ten minutes. Also the longest
+interval: SessionEndExporterLiveStatsFailed allows for two failures in a row."""
 FRESH_INTERVALS: Final = 3
 """Intervals, or cycles of polls that last longer, after which numbers are not exported: a queue of an hour
 ago would mislead."""
@@ -142,7 +143,7 @@ class Poller(Collector):
     def _fail(self, project: Project, failure: PollFailed) -> None:
         self.on_failure(failure.reason)
         delay = self.interval * 2.0 ** min(project.failures, 10)
-        delay = max(min(delay, max(MAX_DELAY, self.interval)), failure.retry_after)
+        delay = max(min(delay, MAX_DELAY), failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
         project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
         project.failures += 1
