@@ -137,6 +137,7 @@ ROWS: list[tuple[str, Any, str]] = [
     ("first_seen_zero_for", -1, "write at least 0s"),
     ("first_seen_zero_for", "800000d", "write at most 316224000s"),
     ("live_stats_interval", 29, "write at least 30s"),
+    ("live_stats_interval", 601, "write at most 600s"),
     # TOML has `nan` and `inf`; a deadline of `nan` would never end.
     ("receive_timeout", math.nan, "write a finite number"),
     ("max_body", "1MB", "write bytes or a size such as 1MiB"),
@@ -169,7 +170,8 @@ ROWS: list[tuple[str, Any, str]] = [
     ("ledger", "redis://h\r", STRAY),
     ("live_stats_url", "https://h:99999", API_URL),
     ("live_stats_url", "http://api.example", API_URL),
-    ("live_stats_projects", ["p"] * 51, "list at most 50 items"),
+    ("live_stats_projects", [f"p{i}" for i in range(51)], "list at most 50 items"),
+    ("live_stats_projects", "a,b,a", "'a' is listed twice; write it once"),
     ("otlp_attributes", ["code=x", "labels.region=cloud.region"], "add 'region' to labels"),
     (
         "otlp_attributes",

@@ -10,7 +10,8 @@ from dashboards.source.shared import alert_list, by_value, data_state, place_lis
 from exporter import names
 
 NO_STATS: Final = (
-    "No data: the system of this code has no live stats, or live_stats_projects is empty."
+    "No data: the system of this code has no live stats, live_stats_projects is empty, or "
+    "its polls fail."
 )
 TEXTS: Final = (
     ("Name", names.RULE_CODE_INFO, names.NAME),

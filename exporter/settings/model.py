@@ -116,7 +116,7 @@ class Settings(BaseModel):
     )
     live_stats_user: Id | None = _setting(None, "id of the account that owns the projects")
     live_stats_key_file: File = _setting(None, "file with Streampixel's API key, one line")
-    live_stats_interval: PollInterval = _setting(30, "time between two polls, at least 30s")
+    live_stats_interval: PollInterval = _setting(30, "time between two polls, 30s to 10m")
     live_stats_url: ApiUrl = _setting(
         "https://api.streampixel.io/pixelStripeApi", "URL of Streampixel's API"
     )

@@ -104,7 +104,7 @@ def _label(name: str) -> str:
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     for name, count in Counter(names).items():
         if count > 1:
-            # Prometheus drops a whole scrape in which one series has a label twice.
+            # Prometheus drops a whole scrape if a series has a label twice, and samples of equal series.
             raise ValueError(f"{name!r} is listed twice; write it once")
     return names
 
@@ -198,7 +198,12 @@ SecondsOrZero = Annotated[
     Field(ge=0, le=_LONGEST),
     _duration(minimum=0, maximum=_LONGEST),
 ]
-PollInterval = Annotated[float, BeforeValidator(_seconds), Field(ge=30), _duration(minimum=30)]
+PollInterval = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=30, le=600),
+    _duration(minimum=30, maximum=600),
+]
 Size = Annotated[
     int, BeforeValidator(_bytes), Field(ge=1), _number("integer", _SIZE_TEXT, minimum=1)
 ]
@@ -234,7 +239,12 @@ Texts = Annotated[
     Field(min_length=1),
     BeforeValidator(split),
 ]
-Ids = Annotated[tuple[Id, ...], Field(max_length=50), BeforeValidator(split)]
+Ids = Annotated[
+    tuple[Id, ...],
+    Field(max_length=50, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(split),
+    AfterValidator(_distinct),
+]
 AttributeName = Annotated[
     str,
     AfterValidator(_attribute),

@@ -38,9 +38,11 @@ REASONS: Final = (
 )
 """Why a poll failed; docs/builds.md describes each."""
 MAX_DELAY: Final = 600.0
-"""Seconds between polls of a project that fails: recovery is seen within ten minutes."""
+"""Seconds between polls of a project that fails: recovery is seen within ten minutes. Also the longest
+interval: SessionEndExporterLiveStatsFailed allows for two failures in a row."""
 FRESH_INTERVALS: Final = 3
-"""Poll intervals after which numbers are not exported: a queue of an hour ago would mislead."""
+"""Intervals, or cycles of polls that last longer, after which numbers are not exported: a queue of an hour
+ago would mislead."""
 TIMEOUT: Final = 10.0
 """Seconds for a request, from the connection to the end of the answer."""
 
@@ -60,13 +62,15 @@ class PollFailed(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0."""
+    """`due` and `answered` are times of the poller's clock, `duration` is the last successful poll's in
+    seconds, `last_success` is Unix time or 0."""
 
     # The event loop changes a project; scrapes read it in another thread.
     id: str
     due: float
     users: Users | None = None
     answered: float = 0.0
+    duration: float = 0.0
     last_success: float = 0.0
     failures: int = 0
     reason: str = ""
@@ -98,11 +102,13 @@ class Poller(Collector):
                 (names.LIVE_STATS_SUCCESS, "Unix time of the last successful poll; 0 for never."),
             )
         ]
+        # Polls of a slow API: a project's turn comes later than its interval.
+        cycle = sum(project.duration for project in self.projects)
+        longest = FRESH_INTERVALS * max(self.interval, cycle)
         for project in self.projects:
             labels = (SYSTEM, project.id)
             success.add_metric(labels, project.last_success)
-            age = self.clock() - project.answered
-            if project.users and age <= FRESH_INTERVALS * self.interval:
+            if project.users and self.clock() - project.answered <= longest:
                 for family, users in zip((live, queued), project.users, strict=True):
                     family.add_metric(labels, users)
         return families
@@ -131,11 +137,13 @@ class Poller(Collector):
             project.last_success = time.time()
             project.failures, project.reason = 0, ""
             project.due = start + self.interval
+            # Not of a failure: timeouts would keep old numbers.
+            project.duration = project.answered - start
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
         self.on_failure(failure.reason)
         delay = self.interval * 2.0 ** min(project.failures, 10)
-        delay = max(min(delay, max(MAX_DELAY, self.interval)), failure.retry_after)
+        delay = max(min(delay, MAX_DELAY), failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
         project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
         project.failures += 1

@@ -1,6 +1,6 @@
 """Cases for the alerts about the exporter itself; the first hour is quiet in all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter import names
 from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
@@ -24,6 +24,7 @@ MISCONFIGURED = scraped(names.LEDGER_MISCONFIGURED, setting="appendonly")
 EXPIRED = scraped(names.WINDOW_EXPIRED, bound="ids")
 EXPIRY = scraped(names.CERTIFICATE_EXPIRY, listener="ingest")
 RELOADED = scraped(names.FILE_RELOADED, file="/etc/tokens")
+LIVE_STATS = "SessionEndExporterLiveStatsFailed"
 DAYS = 86400
 SOFTDRIVE = series(names.RULE_SUM, {"ledger": "a", "instance": "exporter:1", "system": "softdrive"})
 STREAMPIXEL = SOFTDRIVE.replace("softdrive", "streampixel")
@@ -36,6 +37,10 @@ def delays(*steps: float) -> dict[str, str]:
         scraped(f"{names.EVENT_DELAY}_bucket", le=le): f"0+{step}x300"
         for le, step in zip(bounds, steps, strict=True)
     }
+
+
+def polled(project: str, instance: str = "exporter:1") -> str:
+    return scraped(names.LIVE_STATS_SUCCESS, instance, system="streampixel", project=project)
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,23 @@ ALERTS = {
         "session-end-exporter check for the mistake.",
         {RELOADED: "1x60 0x3 1x137"},
     ),
+    LIVE_STATS: ExporterAlert(
+        # The last success is at 60 min. A replica never had one.
+        {polled("p1"): "0+60x60 3600x60", polled("p1", "exporter:2"): "0x120"},
+        101,
+        {"system": "streampixel", "project": "p1"},
+        "No live stats of project p1 on streampixel{place}",
+        "Last successful poll: 1970-01-01 01:00:00 +0000 UTC. The queue of the project is unknown: "
+        'SessionEndQueueGrowing cannot fire for it, and its "Resolved" is not an all-clear. '
+        "session_exporter_live_stats_failures_total by reason says why, the log has the answer of the "
+        "platform.",
+        # Back after 40 minutes; and a project that only one of two replicas can poll.
+        {
+            polled("p1"): "0+60x60 3600x39 6060+60x99",
+            polled("p2"): "0+60x200",
+            polled("p2", "exporter:2"): "0x200",
+        },
+    ),
 }
 
 
@@ -234,6 +256,15 @@ def cases_of(alert: str) -> list[Case]:
         inputs |= {links_of("us"): "1x200", links_of("eu"): "1x60 stale"}
         cases.append(firing_in(alert, expected, Case(inputs), "eu"))
     return cases
+
+
+def live_stats_never_succeeded() -> Case:
+    known = ALERTS[LIVE_STATS]
+    text = known.description.replace(
+        "1970-01-01 01:00:00 +0000 UTC", "none since the exporter started"
+    )
+    never = replace(known, inputs={polled("p1"): "0x60"}, minute=41, description=text)
+    return firing_in(LIVE_STATS, never, Case(never.inputs))
 
 
 def links_of(cluster: str) -> str:
@@ -277,4 +308,4 @@ def watchdog() -> Case:
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
     """All cases, for one run of promtool."""
     known = [case for alert in ALERTS for case in cases_of(alert)]
-    return {"exporter": (EXPORTER_RULES, [*known, watchdog()])}
+    return {"exporter": (EXPORTER_RULES, [*known, live_stats_never_succeeded(), watchdog()])}

@@ -39,7 +39,8 @@ def queue_texts(users: int) -> dict[str, str]:
     return {
         "summary": "The queue for a worker grows on streampixel",
         "description": f"{users} users wait for a worker (mean of 5 min, in projects whose queue grew by "
-        "half and by 3 users in 15 min). No capacity code spikes yet.",
+        "half and by 3 users in 15 min). No capacity code spikes yet. While live stats fail, "
+        '"Resolved" is not an all-clear.',
         "runbook_url": f"{RUNBOOKS}/alerts/{QUEUE}",
         "dashboard_url": f"{DASHBOARDS}/d/session-ends?var-system=streampixel",
     }

@@ -225,6 +225,49 @@ def test_numbers_disappear_after_three_intervals_and_return(server: StatsServer)
     assert polling.users() == (7, 2)
 
 
+def test_slow_api_hides_no_project_that_waits_for_its_turn() -> None:
+    """50 polls of 3 s: each project is polled every 150 s. A third of the projects was hidden after 90 s."""
+
+    async def fetch(_project: str) -> tuple[float, float]:
+        polling.now += 3
+        return 7, 2
+
+    async def sleep(_seconds: float) -> None:
+        if polling.now >= 1000 + 2 * 150:
+            raise asyncio.CancelledError
+
+    polling = Polling("", tuple(f"p{i}" for i in range(50)))
+    polling.poller.fetch, polling.poller.sleep = fetch, sleep
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(polling.poller.run())
+
+    def shown() -> int:
+        return sum(polling.users(project) == (7, 2) for project in polling.projects)
+
+    assert shown() == 50
+    # The age of the oldest number is now 3 cycles, less the first poll.
+    polling.now += 3 * 150 - 147
+    assert shown() == 50
+    polling.now += 0.1
+    assert shown() == 49
+
+
+def test_timeouts_do_not_keep_old_numbers(server: StatsServer) -> None:
+    """Ten timeouts take 100 s. Fails if they make a cycle of polls longer."""
+
+    async def hang(_project: str) -> tuple[float, float]:
+        polling.now += 10
+        raise PollFailed("timeout", "")
+
+    polling = Polling(server.url, tuple(f"p{i}" for i in range(10)))
+    for project in range(10):
+        polling.poll(project)
+    polling.poller.fetch = hang
+    for project in range(10):
+        polling.poll(project)
+    assert [polling.users(project) for project in polling.projects] == [(None, None)] * 10
+
+
 def test_failing_project_does_not_hide_another(server: StatsServer) -> None:
     polling = Polling(server.url, ("p1", "gone"))
     polling.poll(0)
@@ -248,19 +291,17 @@ def test_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> N
     assert polling.delay() == INTERVAL
 
 
-@pytest.mark.parametrize(("interval", "longest"), [(30.0, MAX_DELAY), (3600.0, 3600.0)])
-def test_project_that_fails_for_weeks_is_polled(interval: float, longest: float) -> None:
-    """Fails without the bound on the exponent, whose overflow ended the task, and when failures are polled
-    more often than `interval`."""
+def test_project_that_fails_for_weeks_is_polled() -> None:
+    """Fails without the bound on the exponent, whose overflow ended the task."""
 
     async def fail(_project: str) -> tuple[float, float]:
         raise PollFailed("timeout", "")
 
-    poller = Poller(("p1",), interval, fail, lambda _: None, clock=lambda: 0.0)
+    poller = Poller(("p1",), INTERVAL, fail, lambda _: None, clock=lambda: 0.0)
     (project,) = poller.projects
     project.failures = 2000
     asyncio.run(poller.poll(project))
-    assert longest <= project.due <= 1.1 * longest
+    assert MAX_DELAY <= project.due <= 1.1 * MAX_DELAY
 
 
 @pytest.mark.parametrize(
