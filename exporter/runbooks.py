@@ -77,7 +77,7 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"
                 continue
             try:
-                if not text_of(path).strip():
+                if not re.sub(r"\A# .*", "", text_of(path)).strip():
                     yield f"{path}: is empty; write the first action, or delete the file"
             except ConfigError as error:
                 yield str(error)

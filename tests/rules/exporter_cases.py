@@ -93,7 +93,7 @@ ALERTS = {
         185,
         {},
         "The exporter{place} receives no events",
-        "No event in 2 h, and more than 500 a day before. Check the senders, their tokens "
+        "No event in 2 h, and more than 500 per day before. Check the senders, their tokens "
         "and the network to the ingest listener.",
         {ACCEPTED: "0+8x60 480x140"},
     ),

@@ -13,6 +13,7 @@ from tests.rules.system_cases import STOPPED, STOPPED_RULES, by_minute
 HOURS = 8
 """Hours of ordinary traffic, as long as the longest window and its comparison."""
 ONSET = 60 * HOURS
+DAY = 24 * 60
 WINDOWS = {
     # 0.07 * 2 / 60 * 642.9 = 1.5
     "2m": (2, 639, 656),
@@ -88,9 +89,42 @@ def test_stop_that_begins_in_a_quiet_night_pages(
     """12 successes in the six quietest hours of a week are enough, 6 are not: a system that rests."""
     successes = ([100 / 60] * 840 + [per_hour / 60] * 600) * 8 + [0.0] * 400
     case = by_minute("streampixel", successes, [0.0] * len(successes))
-    stop = 8 * 1440
+    stop = 8 * DAY
     case.fires_between(stop - 300, stop + 330, STOPPED, False)
     case.fires(stop + 365, STOPPED, pages)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_day_of_rest_is_no_stop(tmp_path: Path) -> None:
+    """Fails when the quietest six hours are those of a few days: it is the second Sunday."""
+    week = [100 / 60] * 6 * DAY + [0.0] * DAY
+    case = by_minute("streampixel", week * 2, [0.0] * 14 * DAY)
+    case.fires_between(13 * DAY - 60, 14 * DAY, STOPPED, False)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_few_successes_for_half_a_day_still_page(tmp_path: Path) -> None:
+    """3 % are left. Fails when the quietest six hours may be those of the outage itself."""
+    successes = [100 / 60] * 8 * DAY + [3 / 60] * 12 * 60
+    case = by_minute("streampixel", successes, [0.0] * len(successes))
+    case.fires(8 * DAY + 11 * 60, STOPPED)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_exporter_that_was_down_for_half_a_day_is_no_stop(tmp_path: Path) -> None:
+    """Fails without the condition that the exporter had counts three hours ago."""
+    before, after = counter([100 / 60] * 8 * DAY), counter([100 / 60] * DAY)
+    case = Case({ends(SUCCESS): f"{before} stale _x720 {after}"})
+    case.fires_between(8 * DAY, case.minutes, STOPPED, False)
+    STOPPED_RULES.check(tmp_path, case)
+
+
+def test_page_survives_a_restart_of_the_exporter_and_ends_with_the_platform(tmp_path: Path) -> None:
+    """Fails when a missed scrape ends the hold, and when the hold has no end."""
+    totals = counter([100 / 60] * 2 * DAY).split()
+    case = Case({ends(SUCCESS): " ".join([*totals, f"{totals[-1]}x200 stale _ {totals[-1]}x2000"])})
+    case.fires(2 * DAY + 20 * 60, STOPPED)
+    case.fires_between(2 * DAY + 31 * 60, case.minutes, STOPPED, False)
     STOPPED_RULES.check(tmp_path, case)
 
 
@@ -141,10 +175,12 @@ def test_office_that_closes_as_on_the_day_before_is_no_stop(tmp_path: Path) -> N
 
 
 def test_office_that_closes_within_a_minute_is_no_stop(tmp_path: Path) -> None:
-    """Fails when the hour around this time of the day before is compared: half of it was open."""
-    case = by_minute("streampixel", ([0.0] * 480 + [20.0] * 600 + [0.0] * 360) * 2, [0.0] * 2880)
+    """Fails when the hour around this time of the day or week before is compared: half of it was open."""
+    day = [0.0] * 480 + [20.0] * 600 + [0.0] * 360
+    case = by_minute("streampixel", day * 15, [0.0] * 15 * DAY)
     case.fires_between(*closing(0), True)
-    case.fires_between(*closing(1), False)
+    for later in (1, 7, 14):
+        case.fires_between(*closing(later), False)
     STOPPED_RULES.check(tmp_path, case)
 
 

@@ -222,6 +222,7 @@ def test_check_warns_about_a_file_without_a_text(folder: Path) -> None:
     runbook = folder / "runbooks" / "acme" / "07.md"
     for content, warning in (
         (b" \n", ": is empty; write the first action, or delete the file"),
+        (b"# Link Lost\n", ": is empty; write the first action, or delete the file"),
         (b"Call\nCaf\xe9\n", ":2: is not UTF-8: invalid continuation byte"),
     ):
         runbook.write_bytes(content)
