@@ -12,6 +12,8 @@ from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The line that Excel writes before the header, such as sep=;"""
+_NULLS: Final = frozenset(("NULL", "null", "\\N", "NaN", "nan"))
+"""Cells that databases and pandas write for a missing value. The code NULL was counted as a failure."""
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -73,7 +75,8 @@ class CsvRows:
 
     def _event(self, cells: list[str]) -> dict[str, Any]:
         """The cells as JSON values; a cell of the wrong type stays text, so validation rejects it."""
-        event = event_of(zip(self._keys, cells, strict=True))
+        values = ("" if cell in _NULLS else cell for cell in cells)
+        event = event_of(zip(self._keys, values, strict=True))
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):
