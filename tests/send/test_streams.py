@@ -8,11 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import typer
@@ -27,7 +25,7 @@ from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import wait_for
 from tests.faulty_server import answers
 
-from .conftest import Sender
+from .conftest import Sender, piped
 from .following import Ended, Follower, tick
 
 ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "40"))
@@ -80,16 +78,6 @@ def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
             send([path], **options)
     os.close(outlet)
     assert waits == [max_wait]
-
-
-@contextmanager
-def piped(content: bytes) -> Iterator[None]:
-    """Standard input is a pipe with this content."""
-    inlet, outlet = os.pipe()
-    os.write(outlet, content)
-    os.close(outlet)
-    with open(inlet) as pipe, mock.patch.object(sys, "stdin", pipe):
-        yield
 
 
 def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
