@@ -88,8 +88,12 @@ with Seen(cache_kib=256) as seen:
     assert int(done.stdout) < 1024
 
 
-def test_id_of_another_type_is_left_to_the_exporter() -> None:
+def test_integer_id_is_text_and_another_type_is_left_to_the_exporter() -> None:
+    integers = {"code": 1, "id": 2, "session_id": 3, "user": 4}
+    assert normalized(integers) == {name: str(value) for name, value in integers.items()}
     assert normalized({"id": [1], "session_id": {}}) == {"id": [1], "session_id": {}}
+    assert normalized({"code": "undefined"}) == {"code": "undefined"}
+    assert normalized({"id": True, "user": 1.5}) == {"id": True, "user": 1.5}
 
 
 def test_duration_beyond_any_float_is_left_to_the_exporter(sender: Sender) -> None:
