@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.errors import Rejected
+from exporter.errors import ConfigError, Rejected
 from exporter.event_fields import FIELDS, PLACEHOLDERS
 from exporter.send.envelopes import CloudEvent
 from exporter.send.report import Report
@@ -50,10 +50,16 @@ class Seen(AbstractContextManager["Seen"]):
         )
 
     def add(self, digest: bytes, content: bytes | None = None) -> tuple[int, bytes | None]:
-        """How often the digest was added, this time included, and the content of the first time."""
-        seen: tuple[int, bytes | None] = self._database.execute(
-            _UPSERT, (digest, content)
-        ).fetchone()
+        """How often the digest was added, this time included, and the content of the first time.
+
+        Raises `ConfigError` when the temporary database cannot be written.
+        """
+        try:
+            row = self._database.execute(_UPSERT, (digest, content))
+        except sqlite3.Error as error:
+            remedy = "set SQLITE_TMPDIR to a directory with free space"
+            raise ConfigError(f"temporary file: {error}; {remedy}") from None
+        seen: tuple[int, bytes | None] = row.fetchone()
         return seen
 
     def __exit__(self, *_: object) -> None:

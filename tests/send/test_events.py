@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from exporter.send.events import normalized
+from tests.programs import finished
 
 from .conftest import Sender
 
@@ -86,6 +87,22 @@ with Seen(cache_kib=256) as seen:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1024
+
+
+def test_full_disk_names_the_remedy(sender: Sender) -> None:
+    """The limit of a file's size stands for the full disk. 60,000 digests exceed the cache."""
+    code = """
+import resource
+from exporter.send.events import Seen
+resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, -1))
+with Seen(cache_kib=256) as seen:
+    for n in range(60_000):
+        seen.add(n.to_bytes(16, "little"))
+"""
+    done = finished(sys.executable, "-c", code)
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("exporter.errors.ConfigError: temporary file: ")
+    assert error.endswith("; set SQLITE_TMPDIR to a directory with free space")
 
 
 def test_integer_id_is_text_and_another_type_is_left_to_the_exporter() -> None:
