@@ -66,8 +66,8 @@ def check(
 
 
 def is_stream(files: Sequence[Path]) -> bool:
-    """Whether standard input is read, and is a pipe or a socket: what was read cannot be read again."""
-    return STDIN in files and _is_pipe(sys.stdin.fileno())
+    """Whether an input is a pipe or a socket: what was read cannot be read again."""
+    return any(_is_pipe(sys.stdin.fileno()) if path == STDIN else path.is_fifo() for path in files)
 
 
 class Source:

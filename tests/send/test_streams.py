@@ -20,7 +20,7 @@ from exporter.send.events import events
 from exporter.send.follow import FollowedFile
 from exporter.send.options import Options
 from exporter.send.report import Report
-from exporter.send.sources import STDIN
+from exporter.send.sources import STDIN, is_stream
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import wait_for
 from tests.faulty_server import answers
@@ -87,6 +87,12 @@ def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     assert report.exit_code == 2
     assert "A pipe cannot be read again: send the other events from where they" in sender.output
     assert "Run the same command again" not in sender.output
+
+
+def test_named_pipe_is_not_advised_to_be_read_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert is_stream([tmp_path / "a.csv", tmp_path / "pipe"])
+    assert not is_stream([tmp_path / "a.csv", Path(__file__)])
 
 
 def test_zip_in_a_pipe_is_skipped_with_the_remedy(sender: Sender) -> None:
