@@ -68,7 +68,7 @@ class FieldNames:
                 raise Rejected(
                     "duplicate_key",
                     f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
-                    f"name one of them: {_option(field, 'COLUMN')}",
+                    f"name one of them: {_option(field, 'COLUMN')}, or rename one",
                 )
         if "system" not in fields:
             raise _no_column("system", "system", names)

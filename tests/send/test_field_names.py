@@ -49,7 +49,7 @@ def test_wrong_mapping_is_refused(option: str, message: str) -> None:
             "system,Code,code",
             [],
             "the header has 2 columns for `code`: Code, code; name one of them: "
-            "--column code=COLUMN",
+            "--column code=COLUMN, or rename one",
         ),
         (
             "system,error_code",
