@@ -1,5 +1,6 @@
 """The console script."""
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -45,10 +46,15 @@ def about(
 
 def main() -> None:
     """Run a command. A mistake is a line on stderr and exit code 1, not a traceback."""
+    streams.reserve()
     logs.configure("info")
     try:
         app()
-    except (ConfigError, LedgerError) as error:
+    except (ConfigError, LedgerError, OSError) as error:
+        if isinstance(error, OSError):
+            if error.errno != errno.ENOSPC:
+                raise
+            streams.release()
         for line in str(error).splitlines():
             print(f"error: {streams.printable(line)}", file=sys.stderr)
         if isinstance(error, LedgerBroken):

@@ -1,12 +1,13 @@
 """Standard streams: a program can run without them, and print the text of a sender safely."""
 
+import io
 import os
 import sys
 from contextlib import suppress
 
 
 def reserve() -> None:
-    """Open the null device in place of each closed standard descriptor."""
+    """Open the null device in place of each closed standard descriptor, and print text in any locale."""
     # With `2>&-`, the next file that is opened becomes descriptor 2. That file was the ledger, and log lines
     # were written into it.
     for descriptor in range(3):
@@ -15,6 +16,9 @@ def reserve() -> None:
         except OSError:
             # Opens the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def release() -> None:

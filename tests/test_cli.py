@@ -1,6 +1,7 @@
 """Help and usage of the commands, in a terminal of 80 columns."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -10,7 +11,8 @@ from typer.testing import CliRunner
 from exporter.cli import app
 from exporter.export import SETS
 from exporter.settings import Settings
-from tests.commands.running import call
+from tests.commands.running import arguments, call, environment, run
+from tests.programs import finished
 
 PROGRAM = "session-end-exporter"
 CONFIGURED = "--config --ingest --ops --data-dir --ledger --taxonomy"
@@ -88,6 +90,30 @@ def test_option_column_reaches_the_command(command: str) -> None:
     done = call(command, __file__, "--column", "cod=x")
     assert done.returncode == 2
     assert "--column cod=x: must be FIELD=COLUMN" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["codes", "--version", "send /dev/null"])
+def test_full_disk_is_a_line_and_not_a_traceback(command: str, unbuffered: str) -> None:
+    program = shlex.join(arguments(*command.split()))
+    variables = environment(PYTHONUNBUFFERED=unbuffered)
+    done = finished("sh", "-c", f"{program} >/dev/full", env=variables, timeout=60)
+    expected = (1, "error: [Errno 28] No space left on device\n")
+    assert (done.returncode, done.stderr) == expected
+
+
+@pytest.mark.parametrize("command", ["send", "backtest"])
+def test_closed_standard_input_is_an_empty_input(command: str) -> None:
+    program = shlex.join(arguments(command, "-"))
+    done = finished("sh", "-c", f"{program} <&-", env=environment(), timeout=60)
+    assert re.search(r"^0 read|^error: no end to replay in 0 events$", done.stdout + done.stderr)
+
+
+def test_code_is_explained_in_a_terminal_of_another_character_set() -> None:
+    """Fails when a dash of the taxonomy, which Latin-1 lacks, ends the command with a traceback."""
+    done = run("codes", "softdrive", "08", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "(07?11)" in done.stdout
 
 
 def test_error_escapes_characters_that_move_the_cursor() -> None:

@@ -55,6 +55,8 @@ def send_test_page(
       session-end-exporter test-page --alertmanager http://127.0.0.1:9093 \\
         --system streampixel --code 4001
     """
+    if not wait >= 0:
+        raise ConfigError(f"--wait {wait:g}: must be 0 or more seconds")
     alert = _alert(load(config, taxonomy=taxonomy), system, code)
     url = alertmanager.rstrip("/")
     before = _request("GET", url, "/metrics").text

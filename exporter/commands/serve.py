@@ -32,15 +32,12 @@ def serve(
     """
     import gc
 
-    from exporter import streams
-
     # Collections at startup find no garbage and took a tenth of its time. `run` enables them afterwards.
     gc.disable()
-    streams.reserve()
 
     import uvloop
 
-    from exporter import logs
+    from exporter import logs, streams
     from exporter.announce import announce
     from exporter.configuration import read_configuration, unusable_addresses
     from exporter.serve import run

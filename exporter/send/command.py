@@ -52,7 +52,7 @@ def send(
                 raise ConfigError("--follow: takes a single file of NDJSON or CSV")
             sources = [FollowedFile(files[0], options.format, columns, print_line)]
         else:
-            check(files)
+            check(files, options.format, columns)
             sources = [Source(path, options.format, columns) for path in files]
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end

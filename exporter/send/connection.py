@@ -168,7 +168,7 @@ class Connection:
             self._url += f" through the proxy {host}:{port}"
 
     def post(self, body: bytes, media: str = "application/x-ndjson") -> Response:
-        """The response to `body`. Raises `Undelivered` when the certificate is not trusted."""
+        """The response to `body`. Raises `Undelivered` without TLS or a trusted certificate."""
         reused = self._http.sock is not None
         try:
             response = self._exchange(body, media)
@@ -179,13 +179,17 @@ class Connection:
             return response
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
-            raise Undelivered(f"{text}. Give its CA with --ca-file") from None
+            remedy = "" if "mismatch" in text else ". Give its CA with --ca-file"
+            raise Undelivered(text + remedy) from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
                 return self.post(body, media)
             reason = getattr(error, "strerror", None) or str(error)
+            if "WRONG_VERSION_NUMBER" in reason:
+                problem = f"{self._url}: the port does not speak TLS: write http://"
+                raise Undelivered(problem) from None
             problem = f"no response from {self._url}: {reason}; check --url and the network"
             if isinstance(error, ConnectionRefusedError):
                 remedy = "is the exporter running? session-end-exporter serve"

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from exporter.send.records import Record
 
 _DELIMITER_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The line that Excel writes before the header, such as sep=;"""
+_NULLS: Final = frozenset(("NULL", "null", "\\N", "NaN", "nan"))
+"""Cells that databases and pandas write for a missing value. The code NULL was counted as a failure."""
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -48,18 +50,35 @@ class CsvRows:
 
     def __iter__(self) -> Iterator[tuple[int, Record]]:
         """Line and fields of each row that is not blank."""
+        line, taken = self._line + 1, list[str]()
+
+        def take(text: str) -> str:
+            taken.append(text)
+            return text
+
+        for record in self._records(map(take, self._lines)):
+            records = [record]
+            if len(taken) > 1 and isinstance(record, Rejected):
+                # A quote that is not closed: thousands of rows were lost in its cell.
+                records = [next(self._records([text])) for text in taken]
+            for number, row in enumerate(records, line):
+                if row is not None:
+                    yield number, row
+            line += len(taken)
+            taken.clear()
+
+    def _records(self, lines: Iterable[str]) -> Iterator[Record | None]:
+        """The fields of each row; None for a blank row."""
         # strict: otherwise the end of the file closes an open quote, and rows vanish inside a cell.
-        rows = csv.reader(
-            self._lines, delimiter=self._delimiter, skipinitialspace=True, strict=True
-        )
+        rows = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=True, strict=True)
         while True:
-            line = self._line + rows.line_num + 1
             try:
                 row = next(rows)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield line, Rejected("invalid_field", f"not CSV: {error}")
+                text = str(error).replace("unexpected end of data", "a quote is not closed")
+                yield Rejected("invalid_field", f"not CSV: {text}")
                 continue
             cells = [cell.strip() for cell in row]
             # Spreadsheets write empty cells to the right of the table.
@@ -67,13 +86,14 @@ class CsvRows:
                 cells.pop()
             if any(cells) and len(cells) != len(self._keys):
                 message = f"{len(cells)} cells, but the header has {len(self._keys)}"
-                yield line, Rejected("invalid_field", message)
-            elif any(cells):
-                yield line, self._event(cells)
+                yield Rejected("invalid_field", message)
+            else:
+                yield self._event(cells) if any(cells) else None
 
     def _event(self, cells: list[str]) -> dict[str, Any]:
         """The cells as JSON values; a cell of the wrong type stays text, so validation rejects it."""
-        event = event_of(zip(self._keys, cells, strict=True))
+        values = ("" if cell in _NULLS else cell for cell in cells)
+        event = event_of(zip(self._keys, values, strict=True))
         if final := event.get("final"):
             event["final"] = _BOOLEANS.get(final.lower(), final)
         if duration := event.get("duration_seconds"):

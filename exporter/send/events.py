@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.errors import Rejected
+from exporter.errors import ConfigError, Rejected
 from exporter.event_fields import FIELDS, PLACEHOLDERS
 from exporter.send.envelopes import CloudEvent
 from exporter.send.report import Report
@@ -50,10 +50,16 @@ class Seen(AbstractContextManager["Seen"]):
         )
 
     def add(self, digest: bytes, content: bytes | None = None) -> tuple[int, bytes | None]:
-        """How often the digest was added, this time included, and the content of the first time."""
-        seen: tuple[int, bytes | None] = self._database.execute(
-            _UPSERT, (digest, content)
-        ).fetchone()
+        """How often the digest was added, this time included, and the content of the first time.
+
+        Raises `ConfigError` when the temporary database cannot be written.
+        """
+        try:
+            row = self._database.execute(_UPSERT, (digest, content))
+        except sqlite3.Error as error:
+            remedy = "set SQLITE_TMPDIR to a directory with free space"
+            raise ConfigError(f"temporary file: {error}; {remedy}") from None
+        seen: tuple[int, bytes | None] = row.fetchone()
         return seen
 
     def __exit__(self, *_: object) -> None:
@@ -92,15 +98,16 @@ def events(source: Source, report: Report, note: Callable[[str], None]) -> Itera
 def normalized(record: dict[str, Any]) -> dict[str, Any]:
     """The known fields in a fixed order and one spelling, so that equal events have equal ids.
 
-    null and "" are absent, as are ids in `PLACEHOLDERS` and `final: true`, the default; the code 4001 is
-    "4001". Values that break a rule stay as they are: the exporter rejects them.
+    null and "" are absent, as are ids in `PLACEHOLDERS` and `final: true`, the default; the code or id 4001
+    is "4001". Values that break a rule stay as they are: the exporter rejects them.
     """
     fields = {name: record[name] for name in _FIELDS if record.get(name) not in (None, "")}
-    for name in ("id", "session_id", "user"):
-        if isinstance(text := fields.get(name), str) and text in PLACEHOLDERS:
+    for name in ("code", "id", "session_id", "user"):
+        value: Any = fields.get(name)
+        if type(value) is int:
+            fields[name] = str(value)
+        elif name != "code" and isinstance(value, str) and value in PLACEHOLDERS:
             del fields[name]
-    if type(code := fields.get("code")) is int:
-        fields["code"] = str(code)
     duration: Any = fields.get("duration_seconds")
     if type(duration) in (int, float) and abs(duration) <= sys.float_info.max:
         fields["duration_seconds"] = duration + 0.0  # -0.0 + 0.0 is 0.0

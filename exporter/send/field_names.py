@@ -48,7 +48,7 @@ class FieldNames:
         self.ignored: dict[str, str | None] = {}  # name: nearest field
         self.without_code: Counter[str] = Counter()  # records, by their key near `code`
         self.note: Callable[[str], None] = lambda _: None  # gets messages about ignored names
-        self._seen: set[str | None] = set()  # fields of records
+        self.seen: set[str | None] = set()  # fields of records
         self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
@@ -61,14 +61,14 @@ class FieldNames:
         for column, field in self._mapped.items():
             if field not in fields:
                 raise _no_column(column, "", names)
-        self._seen.update(fields)
+        self.seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name in names if by_name[name] == field]
                 raise Rejected(
                     "duplicate_key",
                     f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
-                    f"name one of them: {_option(field, 'COLUMN')}",
+                    f"name one of them: {_option(field, 'COLUMN')}, or rename one",
                 )
         if "system" not in fields:
             raise _no_column("system", "system", names)
@@ -84,7 +84,7 @@ class FieldNames:
         values: dict[str, Any] = {}
         ignored: list[str] = []
         named = self._fields(record)
-        self._seen.update(named.values())
+        self.seen.update(named.values())
         self._any_records = True
         for key, value in record.items():
             field = named[key]
@@ -110,7 +110,7 @@ class FieldNames:
         return [
             f"{_option(field, column)}: no record has this key"
             for field, column in self._columns.items()
-            if self._any_records and column and field not in self._seen
+            if self._any_records and column and field not in self.seen
         ]
 
     def without_code_lines(self) -> list[str]:

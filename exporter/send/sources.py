@@ -41,21 +41,33 @@ _UNREADABLE: Final = {
 _WORKBOOKS: Final = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a spreadsheet (ods)"}
 
 
-def check(files: Sequence[Path]) -> None:
-    """Raises `ConfigError` with a line for each file that cannot be read."""
+def check(
+    files: Sequence[Path], format: Format | None = None, columns: Mapping[str, str] | None = None
+) -> None:
+    """Raises `ConfigError` with a line for each file that cannot be read.
+
+    With `columns`, this includes a file in which no record has the key of `code` or `system`: each failure
+    would be counted as a normal end, and be a conflict when it is sent again.
+    """
+    wanted = {field for field in ("code", "system") if columns and columns.get(field)}
     mistakes = []
     for path in files:
-        # Not opened: a pipe such as <(command) can be opened only once.
+        # A pipe is not opened: one such as <(command) can be opened only once.
         if path != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
             missing = "permission denied" if path.exists() else "no such file"
             mistakes.append(f"{path}: {'is a directory' if path.is_dir() else missing}")
+        elif wanted and path != STDIN and path.is_file():
+            probe = Source(path, format, columns)
+            if not any(wanted <= probe.names.seen for _ in probe.read(lambda _: None)):
+                remedy = "no event is sent. If all ends are normal: --column code="
+                mistakes += [f"{path}: {text}: {remedy}" for text in probe.names.unseen_columns()]
     if mistakes:
         raise ConfigError(*mistakes)
 
 
 def is_stream(files: Sequence[Path]) -> bool:
-    """Whether standard input is read, and is a pipe or a socket: what was read cannot be read again."""
-    return STDIN in files and _is_pipe(sys.stdin.fileno())
+    """Whether an input is a pipe or a socket: what was read cannot be read again."""
+    return any(_is_pipe(sys.stdin.fileno()) if path == STDIN else path.is_fifo() for path in files)
 
 
 class Source:

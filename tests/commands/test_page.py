@@ -156,6 +156,8 @@ def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> Non
     [
         (["http://127.0.0.1:1/"], "--alertmanager 'http://127.0.0.1:1': [Errno 111] Connection"),
         (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': not a URL such as http://"),
+        (["http://x", "--wait", "nan"], "--wait nan: must be 0 or more seconds"),
+        (["http://x", "--wait", "-1"], "--wait -1: must be 0 or more seconds"),
         (["http://x", "--system", "z"], "--system 'z' is not loaded; loaded are softdrive, "),
         (["http://x", "--code", "1"], "--code '1' needs --system: softdrive or streampixel"),
         (
@@ -163,7 +165,15 @@ def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> Non
             "--code '4001': not in `session-end-exporter codes softdrive`",
         ),
     ],
-    ids=["nothing listens", "no URL", "unknown system", "code without system", "unknown code"],
+    ids=[
+        "nothing listens",
+        "no URL",
+        "no number",
+        "negative",
+        "unknown system",
+        "code without system",
+        "unknown code",
+    ],
 )
 def test_page_that_is_not_sent_names_the_remedy(options: list[str], error: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(error)}"):

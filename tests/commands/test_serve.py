@@ -88,6 +88,9 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         assert (
             "not trusted: self-signed certificate. Give its CA with --ca-file" in untrusted.stdout
         )
+        renamed = url(running, "https").replace("127.0.0.1", "127.1")
+        mismatch = call("send", lines, "--url", renamed, "--ca-file", cert).stdout
+        assert "Hostname mismatch, certificate is not valid for '127.1'.\n" in mismatch
         trusting = ssl.create_default_context(cafile=str(cert))
         ops = http.client.HTTPSConnection("127.0.0.1", running.ports["ops"], context=trusting)
         ops.request("GET", "/metrics")

@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 from rich.console import Console
@@ -102,6 +106,16 @@ class Read:
         assert all(event.place.startswith(f"{path}:") for event in sent)
         skipped = [line.removeprefix(f"{path}:").replace(" skipped:", "") for line in printed]
         return Result(sent, skipped)
+
+
+@contextmanager
+def piped(content: bytes) -> Iterator[None]:
+    """Standard input is a pipe with this content."""
+    inlet, outlet = os.pipe()
+    os.write(outlet, content)
+    os.close(outlet)
+    with open(inlet) as pipe, mock.patch.object(sys, "stdin", pipe):
+        yield
 
 
 @pytest.fixture

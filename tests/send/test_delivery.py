@@ -135,6 +135,12 @@ def test_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
     assert advice.endswith("The first event that was not delivered is " + f"{sender.path}:1.")
 
 
+def test_port_without_tls_is_named_without_a_retry(sender: Sender) -> None:
+    report = sender.lines(rows(1), url=sender.url.replace("http:", "https:"))
+    assert (report.exit_code, report.retries) == (2, 0)
+    assert "/v1/session-ends: the port does not speak TLS: write http://" in report.error
+
+
 def test_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Sender) -> None:
     sender.faults += [None, answers(503, Retry_After="8"), None] + [answers(503)] * 100
     first = sender.lines(rows(8), batch=2, max_wait=10)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from exporter.send.events import normalized
+from tests.programs import finished
 
 from .conftest import Sender
 
@@ -88,8 +89,28 @@ with Seen(cache_kib=256) as seen:
     assert int(done.stdout) < 1024
 
 
-def test_id_of_another_type_is_left_to_the_exporter() -> None:
+def test_full_disk_names_the_remedy(sender: Sender) -> None:
+    """The limit of a file's size stands for the full disk. 60,000 digests exceed the cache."""
+    code = """
+import resource
+from exporter.send.events import Seen
+resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, -1))
+with Seen(cache_kib=256) as seen:
+    for n in range(60_000):
+        seen.add(n.to_bytes(16, "little"))
+"""
+    done = finished(sys.executable, "-c", code)
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("exporter.errors.ConfigError: temporary file: ")
+    assert error.endswith("; set SQLITE_TMPDIR to a directory with free space")
+
+
+def test_integer_id_is_text_and_another_type_is_left_to_the_exporter() -> None:
+    integers = {"code": 1, "id": 2, "session_id": 3, "user": 4}
+    assert normalized(integers) == {name: str(value) for name, value in integers.items()}
     assert normalized({"id": [1], "session_id": {}}) == {"id": [1], "session_id": {}}
+    assert normalized({"code": "undefined"}) == {"code": "undefined"}
+    assert normalized({"id": True, "user": 1.5}) == {"id": True, "user": 1.5}
 
 
 def test_duration_beyond_any_float_is_left_to_the_exporter(sender: Sender) -> None:

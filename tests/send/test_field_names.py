@@ -7,8 +7,9 @@ import pytest
 from exporter.errors import ConfigError, Rejected
 from exporter.event_fields import field_named, nearest_field
 from exporter.send.field_names import FieldNames, parse_columns
+from exporter.send.sources import STDIN
 
-from .conftest import Read, Sender
+from .conftest import Read, Sender, piped
 
 CODE_COLUMN = "or --column code= if every row is a normal end: no row is read"
 
@@ -48,7 +49,7 @@ def test_wrong_mapping_is_refused(option: str, message: str) -> None:
             "system,Code,code",
             [],
             "the header has 2 columns for `code`: Code, code; name one of them: "
-            "--column code=COLUMN",
+            "--column code=COLUMN, or rename one",
         ),
         (
             "system,error_code",
@@ -110,9 +111,15 @@ def test_column_option_for_a_key_that_no_record_has_is_an_error(
 ) -> None:
     """With a misspelled key of the code, each failure would be counted as a success."""
     content = json.dumps({"system": "softdrive", **record}) + "\n"
-    report = sender.lines(content * 2, columns=[f"code={column}"])
-    assert report.exit_code == 1
-    assert f"a.ndjson:3: skipped: --column code={column}: no record has this key" in sender.output
+    report = sender.lines(content * 600, columns=[f"code={column}"])
+    assert (report.exit_code, sender.requests) == (2, [])
+    message = f"--column code={column}: no record has this key"
+    assert f"a.ndjson: {message}: no event is sent. If all ends" in sender.output
+    late = content * 600 + json.dumps({"system": "softdrive", column: 4001})
+    assert sender.lines(late, columns=[f"code={column}"]).accepted == 601
+    with piped((content * 2).encode()):
+        report = sender(STDIN, columns=[f"code={column}"])
+    assert (report.exit_code, f"<stdin>:3: skipped: {message}" in sender.output) == (1, True)
     assert list(report.without_code.values()) == [2] * len(record)
     for name, empty in (("a.ndjson", "\n"), ("a.csv", f"system,{column}\n")):
         assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0

@@ -78,7 +78,7 @@ def test_csv_skips_an_invalid_row(row: str, message: str, read: Read) -> None:
     ("text", "message"),
     [
         (",,\nsystem,code\na,b\n", "1: the header has no column `system`"),
-        ('system,code\nsoftdrive,"a\nsoftdrive,b\n', "2: not CSV: unexpected end of data"),
+        ('system,code\nsoftdrive,"a\n', "2: not CSV: a quote is not closed"),
         ("a,code\nc,d\n", "1: the header has no column `system`; its columns are a, code: "),
         (
             "system,code,label_a,labels.a\na,b,c,d\n",
@@ -90,6 +90,17 @@ def test_csv_without_a_usable_row_says_why(text: str, message: str, read: Read) 
     sent, [skipped] = read(text, "a.csv")
     assert sent == []
     assert skipped.startswith(message)
+
+
+@pytest.mark.parametrize("quotes", [[7], [7, 8], [7, 3000], [7, 4999], [0, 1]], ids=str)
+def test_csv_quote_that_is_not_closed_costs_its_row_only(quotes: list[int], read: Read) -> None:
+    """Thousands of rows were one cell until the next quote, the end, or the limit of 131,072 characters."""
+    cells = ['"open' if number in quotes else "a note" for number in range(5000)]
+    rows = "".join(f"softdrive,08,s-{number},{cell}\n\n" for number, cell in enumerate(cells))
+    sent = read(f"system,code,session_id,note\n{rows}", "a.csv")
+    lost = [2 + 2 * number for number in quotes]
+    assert sent.skipped == [f"{line}: not CSV: a quote is not closed" for line in lost]
+    assert sent.lines == [line for line in range(2, 10_002, 2) if line not in lost]
 
 
 def test_csv_cells_become_values_and_codes_keep_their_zeros(read: Read) -> None:

@@ -55,6 +55,14 @@ def test_files_of_pandas_are_read(content: str, code: str, read: Read) -> None:
     assert [body["duration_seconds"] for body in sent.bodies] == [12.5, 7.0]
 
 
+@pytest.mark.parametrize("null", ["NULL", "null", "\\N", "NaN", "nan"])
+def test_missing_value_of_a_database_is_an_empty_cell(null: str, read: Read) -> None:
+    """As text, it made normal ends failures with an unknown code. A row without any value is not lost."""
+    columns = "system,code,id,occurred_at,duration_seconds,phase,final,labels.region"
+    sent = read("\n".join([columns, f"a{f',{null}' * 7}", f"{null}{f',{null}' * 7}"]), "a.csv")
+    assert [{**body, "id": 0} for body in sent.bodies] == [{"system": "a", "id": 0}, {"id": 0}]
+
+
 def test_cells_under_no_column_are_not_lost(read: Read) -> None:
     sent = read("system,code,,\na,1,,\na,1,x,\na\n", "a.csv")
     rule = "cells, but the header has 2"

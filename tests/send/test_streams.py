@@ -8,11 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import typer
@@ -22,12 +20,12 @@ from exporter.send.events import events
 from exporter.send.follow import FollowedFile
 from exporter.send.options import Options
 from exporter.send.report import Report
-from exporter.send.sources import STDIN
+from exporter.send.sources import STDIN, is_stream
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import wait_for
 from tests.faulty_server import answers
 
-from .conftest import Sender
+from .conftest import Sender, piped
 from .following import Ended, Follower, tick
 
 ROUNDS = int(os.environ.get("FOLLOW_ROUNDS", "40"))
@@ -82,16 +80,6 @@ def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
     assert waits == [max_wait]
 
 
-@contextmanager
-def piped(content: bytes) -> Iterator[None]:
-    """Standard input is a pipe with this content."""
-    inlet, outlet = os.pipe()
-    os.write(outlet, content)
-    os.close(outlet)
-    with open(inlet) as pipe, mock.patch.object(sys, "stdin", pipe):
-        yield
-
-
 def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     sender.faults += [answers(503)] * 100
     with piped(b'{"system": "softdrive", "session_id": "a"}\n'):
@@ -99,6 +87,12 @@ def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
     assert report.exit_code == 2
     assert "A pipe cannot be read again: send the other events from where they" in sender.output
     assert "Run the same command again" not in sender.output
+
+
+def test_named_pipe_is_not_advised_to_be_read_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert is_stream([tmp_path / "a.csv", tmp_path / "pipe"])
+    assert not is_stream([tmp_path / "a.csv", Path(__file__)])
 
 
 def test_zip_in_a_pipe_is_skipped_with_the_remedy(sender: Sender) -> None:
