@@ -149,7 +149,7 @@ def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> No
 
         for source in sources:
             reader.read(source, progress)
-            if unseen := source.names.unseen_columns():
-                raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
+            if source.refused:
+                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
             for line in source.names.without_code_lines():
                 reader.counts.note(f"{source.name}: {line}")
