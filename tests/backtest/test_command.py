@@ -226,9 +226,10 @@ def test_since_takes_a_date_in_utc_or_a_time_with_an_offset(
     first = every[0]["start"]
     later = datetime.fromisoformat(first).astimezone(timezone(timedelta(hours=1)))
     later += timedelta(seconds=1)
-    late = alerts_of(path, capsys, since=later.isoformat())
-    assert late == [alert for alert in every if alert["start"] > first]
-    assert 0 < len(late) < len(every)
+    assert alerts_of(path, capsys, since=later.isoformat()) == every
+    early = alerts_of(path, capsys, until=later.isoformat())
+    assert early == [alert for alert in every if alert["start"] <= first]
+    assert 0 < len(early) < len(every)
 
 
 def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
