@@ -95,7 +95,7 @@ def backtest(
     # A system whose ends stop before the others' has stopped.
     last = max(counters.end for counters in all_counters)
     all_counters = [counters.lasting(last) for counters in all_counters]
-    replayed = replays(known, all_counters, groups, begin, end)
+    replayed, failures = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(
             f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
@@ -103,7 +103,7 @@ def backtest(
         )
         note(f"error: --since, --until: no part of the history ({periods})")
         return 2
-    for failure in (failure for replay in replayed for failure in replay.failures):
+    for failure in failures:
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if json:
         sent = [notification for replay in replayed for notification in replay.notifications]
@@ -149,7 +149,7 @@ def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> No
 
         for source in sources:
             reader.read(source, progress)
-            if unseen := source.names.unseen_columns():
-                raise ConfigError(*(f"{source.name}: {text}" for text in unseen))
+            if source.refused:
+                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
             for line in source.names.without_code_lines():
                 reader.counts.note(f"{source.name}: {line}")

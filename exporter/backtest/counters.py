@@ -1,5 +1,6 @@
 """One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -59,6 +60,12 @@ class Counters:
         """The last scrape, Unix seconds."""
         return self.start + (len(self.totals) - 1) * self.step
 
+    def between(self, since: float, until: float) -> Counter[str]:
+        """Ends by code from `since` to `until`, Unix seconds."""
+        rows = [int((at - self.start) // self.step) for at in (since, until)]
+        before, after = self.totals[np.clip(rows, 0, len(self.totals) - 1)]
+        return Counter(dict(zip(self.codes, (after - before).tolist(), strict=True)))
+
     def series(self, system: System) -> list[Samples]:
         """The counters, and what the exporter exports about their codes: names, severities, objective."""
         known = {code.code: code for code in system.all_codes}
@@ -80,13 +87,13 @@ class Counters:
                 sample
                 for sample in family.samples
                 if sample.labels.get(names.CODE, self.codes[0]) in self.codes
+                and names.SYSTEM in sample.labels
             ]
             if samples:
                 values = np.array([[sample.value] for sample in samples])
                 rows = [sample.labels for sample in samples]
                 result.append(self._samples(samples[0].name, rows, values))
-        start = np.array([[self.start]])
-        return [*result, self._samples("process_start_time_seconds", [{}], start)]
+        return result
 
     def unknown_codes(self) -> list[Samples]:
         """The exporter's count of events with an unknown code."""
@@ -119,6 +126,24 @@ class Counters:
         )
 
 
+def check_length(system: str, first: float, last: float) -> None:
+    """Raises `ConfigError` if the ends from `first` to `last`, Unix seconds, take too much memory."""
+    if last - first > _MOST_BINS * STEP:
+        begin, end = (rfc3339(at).partition("T")[0] for at in (first, last))
+        raise ConfigError(
+            f"{system}: ends from {begin} to {end}, and at most {_MOST_BINS * STEP // 86400} days can be "
+            "replayed: split the files, or check the clocks of the senders"
+        )
+
+
+def process_start(first: float, last: float) -> Samples:
+    """The start time of the exporter of all systems, scraped from `first` to `last`, Unix seconds."""
+    times = np.arange(round(first * 1000), round(last * 1000) + 1, STEP * 1000, dtype=np.int64)
+    row = labels({METRIC_NAME: "process_start_time_seconds", **_TARGET})
+    shape = 1, len(times)
+    return Samples.of(times, [row], np.full(shape, first), np.ones(shape, np.bool_))
+
+
 class Ends:
     """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends.
 
@@ -145,7 +170,8 @@ class Ends:
         for number in np.unique(numbers).tolist():
             if number not in blocks:
                 if len(blocks) >= _MOST_BLOCKS:
-                    raise self._too_long(np.array(sorted(blocks)) * _BLOCK)
+                    first, last = min(blocks) * _BLOCK * STEP, max(blocks) * _BLOCK * STEP
+                    check_length(self.system.system, first, last)
                 blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
             inside = numbers == number
             np.add.at(blocks[number], (bins[inside] - number * _BLOCK, columns[inside]), 1)
@@ -162,9 +188,8 @@ class Ends:
             return None
         first, last = _without_outliers(bins, ends.sum(axis=1), events)
         bins, ends = bins[first:last], ends[first:last]
+        check_length(self.system.system, *(bins[[0, -1]] * float(STEP)).tolist())
         count = int(bins[-1] - bins[0]) + 1
-        if count > _MOST_BINS:
-            raise self._too_long(bins)
         occurred = np.flatnonzero(ends.any(axis=0))
 
         def totals(part: tuple[str, str]) -> NDArray[np.int64]:
@@ -195,16 +220,6 @@ class Ends:
             bins.append(rows + number * _BLOCK)
             ends.append(block[rows])
         return np.concatenate(bins), np.concatenate(ends)
-
-    def _too_long(self, bins: NDArray[np.int64]) -> ConfigError:
-        first, last = (
-            rfc3339(float(number * STEP)).partition("T")[0] for number in (bins[0], bins[-1])
-        )
-        days = _MOST_BINS * STEP // 86400
-        return ConfigError(
-            f"{self.system.system}: ends from {first} to {last}, and at most {days} days can be "
-            "replayed: split the files, or check the clocks of the senders"
-        )
 
 
 def _without_outliers(

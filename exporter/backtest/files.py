@@ -21,7 +21,7 @@ from exporter.ledger.contract import (
     Family,
 )
 from exporter.names import OTHER
-from exporter.send.events import Seen, normalized
+from exporter.send.events import Seen, normalized, numbered_id
 from exporter.send.records import Record
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
@@ -71,15 +71,16 @@ class EventReader:
     def read(self, source: Source, progress: Callable[[], None]) -> None:
         """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
         records = source.read(self.counts.note)
-        while chunk := list(islice(records, _CHUNK)):
-            self._count(source.name, chunk)
-            progress()
+        with Seen() as equal:
+            while chunk := list(islice(records, _CHUNK)):
+                self._count(source.name, chunk, equal)
+                progress()
         self.counts.ignored |= source.names.ignored
 
-    def _count(self, name: str, records: list[tuple[int, Record]]) -> None:
+    def _count(self, name: str, records: list[tuple[int, Record]], equal: Seen) -> None:
         counts = self.counts
         counts.read += len(records)
-        columns, labels, lines, rejected = self._decoded(records)
+        columns, labels, lines, rejected = self._decoded(records, equal)
         classified = self._classifier.classify(Decoded(columns, len(lines)), self._now)
         rejected += [(lines[item.index], item.reason, item.message) for item in classified.rejected]
         ends: dict[tuple[str, tuple[str, str]], tuple[list[str], list[float]]] = {}
@@ -125,7 +126,7 @@ class EventReader:
         return label, value if value in values else OTHER
 
     def _decoded(
-        self, records: list[tuple[int, Record]]
+        self, records: list[tuple[int, Record]], equal: Seen
     ) -> tuple[Columns, list[Labels], list[int], list[tuple[int, str, str]]]:
         """The events, labels and line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
@@ -137,6 +138,8 @@ class EventReader:
                 if isinstance(record, Rejected):
                     raise record
                 fields = normalized(record)
+                if "id" not in fields:
+                    fields["id"] = numbered_id(fields, equal)
                 given = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
                 events.append(from_json(fields))
                 asked = islice(given.items(), _MOST_LABELS if self._labels else 0)

@@ -1,13 +1,14 @@
-"""The rules replayed over one system's history, and the part of it that is reported."""
+"""The rules replayed over the histories of all systems, and the parts of them that are reported."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Final
 
 from exporter import names
-from exporter.backtest.counters import Counters
+from exporter.backtest.counters import Counters, check_length, process_start
 from exporter.backtest.notifications import Notification, notifications
 from exporter.errors import ConfigError
 from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
@@ -15,10 +16,11 @@ from exporter.promql import rulefile
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Dependencies, Failure, Firing, Run
-from exporter.taxonomy.model import System, Taxonomy
+from exporter.taxonomy.model import Taxonomy
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
 """The `signal` of alerts about the exporter. Events show only one of their causes: unknown codes."""
+ALL_SYSTEMS: Final = "all systems"
 
 _EXPORTED: Final = {"up"} | {
     f"{name}{suffix}"
@@ -73,34 +75,30 @@ def _reads(rule: Rule, metric: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`firings` are the alerts that began within [since, until), Unix seconds.
+    """A system's part of the history, from `since` until `until`, Unix seconds, and its `ends` by code.
 
-    `notifications` were sent from `since` until the end of the history. The rules were evaluated over all of
-    `counters`. `failures` are rules whose evaluation failed.
+    `firings` are the alerts that fire in this part, also if they begin before it or end after it; `end` is
+    None for an alert that fires at the end of the history. `notifications` are those of the whole history.
     """
 
-    system: System
-    counters: Counters
+    system: str
+    ends: Mapping[str, int]
     firings: tuple[Firing, ...]
     notifications: tuple[Notification, ...]
-    failures: tuple[Failure, ...]
     since: float
     until: float
-
-    def ends(self) -> dict[str, int]:
-        """Ends by code between `since` and `until`."""
-        counters = self.counters
-        rows = [int((at - counters.start) // counters.step) for at in (self.since, self.until)]
-        before, after = counters.totals[rows]
-        return dict(zip(counters.codes, (after - before).tolist(), strict=True))
 
     def sent(self, firing: Firing) -> bool:
         """False for an alert that was inhibited, or ended before the notification."""
         return any(notification.names(firing) for notification in self.notifications)
 
     def seconds(self, firing: Firing) -> float:
-        """How long the alert fired, at most until the end of the history."""
-        return (self.counters.end if firing.end is None else firing.end) - firing.start
+        """How long the alert fires in this part."""
+        return min(self.until, firing.end or inf) - max(self.since, firing.start)
+
+    def cut(self, firing: Firing) -> bool:
+        """Whether the alert also fires before or after this part."""
+        return firing.start < self.since or firing.end is None or firing.end > self.until
 
 
 def replays(
@@ -109,21 +107,50 @@ def replays(
     groups: Sequence[Group],
     since: float = -inf,
     until: float = inf,
-) -> list[Replay]:
-    """Replays the rules over each history of which a part is between `since` and `until`."""
-    result = []
+) -> tuple[list[Replay], list[Failure]]:
+    """Replays the rules over all histories together, as Prometheus evaluates them.
+
+    The result has a `Replay` for each system with ends between `since` and `until`, and one named
+    `ALL_SYSTEMS` for alerts without the label of one of several systems. Raises `ConfigError` if the
+    histories are too long together.
+    """
+    periods = {counters.system: (counters.start, counters.end) for counters in all_counters}
+    if not any(max(start, since) < min(end, until) for start, end in periods.values()):
+        return [], []
+    first = min(start for start, _ in periods.values())
+    last = max(end for _, end in periods.values())
+    check_length("all systems", first, last)
+    series = [process_start(first, last)]
     for counters in all_counters:
-        begin, end = max(counters.start, since), min(counters.end, until)
-        if begin >= end:
+        series += counters.series(taxonomy.systems[counters.system]) + counters.unknown_codes()
+    run = Run(groups, series, first, last)
+    rest = ALL_SYSTEMS if len(periods) > 1 else all_counters[0].system
+    by_system: dict[str, list[Firing]] = {}
+    for firing in run.firings:
+        system = firing.labels.get(names.SYSTEM, rest)
+        by_system.setdefault(system if system in periods else rest, []).append(firing)
+    if ALL_SYSTEMS in by_system:
+        periods[ALL_SYSTEMS] = first, last
+    result = []
+    for system, (start, end) in periods.items():
+        begin, over = max(start, since), min(end, until)
+        if begin >= over:
             continue
-        system = taxonomy.systems[counters.system]
-        series = [*counters.series(system), *counters.unknown_codes()]
-        run = Run(groups, series, counters.start, counters.end)
-        firings = tuple(firing for firing in run.firings if begin <= firing.start < until)
-        # From all alerts: an earlier alert may be in the same notification.
-        sent = tuple(
-            message for message in notifications(run.firings, counters.end) if message.at >= begin
+        # Without further samples, an alert ends after the history of its system.
+        firings = [
+            replace(firing, end=None) if firing.end and firing.end > end else firing
+            for firing in by_system.get(system, ())
+            if firing.start <= end
+        ]
+        ends = Counter[str]()
+        for counters in all_counters:
+            if system in (counters.system, ALL_SYSTEMS):
+                ends += counters.between(begin, over)
+        part = tuple(
+            firing
+            for firing in firings
+            if firing.start < until and (firing.end is None or firing.end > begin)
         )
-        failures = tuple(run.failures)
-        result.append(Replay(system, counters, firings, sent, failures, begin, end))
-    return result
+        sent = tuple(notifications(firings, end))
+        result.append(Replay(system, ends, part, sent, begin, over))
+    return result, run.failures

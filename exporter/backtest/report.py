@@ -37,13 +37,13 @@ class Report:
 
     def show(self) -> None:
         for replay in self.replays:
-            ends, period = sum(replay.ends().values()), span(replay.until - replay.since)
+            ends, period = sum(replay.ends.values()), span(replay.until - replay.since)
             begin, end = (
                 datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
                 for at in (replay.since, replay.until)
             )
             text = f"  {ends:,} ends in {period}, {begin} to {end} UTC"
-            line = Text.assemble((replay.system.system, "bold"), text)
+            line = Text.assemble((replay.system, "bold"), text)
             self.console.print(line, soft_wrap=True)
         self._pages()
         self._tickets()
@@ -66,7 +66,7 @@ class Report:
         self._heading(f"Would have paged: {len(pages):,}")
         table = _table("Begin, UTC", "For", "Alert")
         for replay, firing in pages:
-            still = _STILL if firing.end is None else ""
+            still = _STILL if replay.cut(firing) else ""
             lasted = span(replay.seconds(firing)) + still
             text = f"{summary(firing)}{'' if replay.sent(firing) else ' (not sent)'}"
             table.add_row(_minute(firing), lasted, Text(text, style="red"))
@@ -82,7 +82,7 @@ class Report:
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
-            still = _STILL if any(firing.end is None for _, firing in group) else ""
+            still = _STILL if any(replay.cut(firing) for replay, firing in group) else ""
             unsent = sum(not replay.sent(firing) for replay, firing in group)
             text = f"{alert} ({unsent:,} not sent)" if unsent else alert
             table.add_row(
@@ -90,8 +90,8 @@ class Report:
             )
         if tickets:
             self.console.print(table)
-        if any(firing.end is None for replay in self.replays for firing in replay.firings):
-            self._print(f"{_STILL}: still firing at the last event.", "dim")
+        if any(replay.cut(firing) for replay in self.replays for firing in replay.firings):
+            self._print(f"{_STILL}: the alert also fires before or after this period.", "dim")
 
     def _load(self) -> None:
         self._heading("Load")
@@ -104,11 +104,11 @@ class Report:
             for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
                 alerts = sum(severity(firing.labels) == level for firing in replay.firings)
                 sent = sum(
-                    message.severity == level and message.at < replay.until
+                    message.severity == level and replay.since <= message.at < replay.until
                     for message in replay.notifications
                 )
                 monthly = [rate(count / months) for count in (alerts, sent)] if long else []
-                system = Text(replay.system.system if level == PAGE else "")
+                system = Text(replay.system if level == PAGE else "")
                 table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
         self.console.print(table)
         text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."
@@ -130,11 +130,11 @@ class Report:
         rows = []
         for (number, code), firings in by_code.items():
             replay = self.replays[number]
-            ends = replay.ends()
+            ends = replay.ends
             pages = sum(severity(firing.labels) == PAGE for firing in firings)
             seconds = sum(map(replay.seconds, firings))
             cells: list[str | Text] = [
-                *([Text(replay.system.system)] if several else []),
+                *([Text(replay.system)] if several else []),
                 Text(code or "all", style="bold"),
                 Text(firings[0].labels.get(NAME, "") if code else "alerts without a code"),
                 f"{pages:,}",
@@ -150,7 +150,8 @@ class Report:
     def _unknown_codes(self) -> None:
         events = self.events
         for system, ends in events.unknown.items():
-            self._heading(f"Unknown codes: {ends:,} ends of {system}, counted as failures")
+            text = f"{ends:,} ends of {system}, counted as failures"
+            self._heading(f"Unknown codes in all files: {text}")
             codes = events.unknown_codes[system]
             table = _table("Ends", "Code", right=("Ends",))
             for code, count in codes.most_common(MOST_SHOWN):
@@ -162,7 +163,7 @@ class Report:
                 firing.rule.name
                 for replay in self.replays
                 for firing in replay.firings
-                if replay.system.system == system and reads_unknown_codes(firing.rule)
+                if replay.system == system and reads_unknown_codes(firing.rule)
             }
             self._print(f"{', '.join(alerts) or 'No alert about their number'} fires.")
             self._print("Correct the codes, or add each to a YAML file of --taxonomy that begins")

@@ -86,10 +86,12 @@ class Store:
             self.add(scraped)
 
     def add(self, samples: Samples, writer: int = SCRAPED) -> None:
-        names: dict[str, list[int]] = {}
+        # Series with samples at the same times share the arrays of indexes, which take most of the time.
+        parts: dict[tuple[str, bytes], list[int]] = {}
         for row, labels in enumerate(samples.labels):
-            names.setdefault(dict(labels).get(METRIC_NAME, ""), []).append(row)
-        for name, rows in names.items():
+            part = dict(labels).get(METRIC_NAME, ""), samples.present[row].tobytes()
+            parts.setdefault(part, []).append(row)
+        for (name, _), rows in parts.items():
             self._samples.setdefault(name, {}).setdefault(writer, []).append(samples.rows(rows))
 
     def discard(self, writer: int) -> None:

@@ -120,6 +120,17 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def numbered_id(fields: dict[str, Any], seen: Seen) -> str:
+    """An id for an event without one. Equal events of an input, which has `seen`, differ by their number."""
+    digest = _digest(fields)
+    return f"{_ID_PREFIX}{digest.hex()}-{seen.add(digest)[0]}"
+
+
+def _digest(fields: dict[str, Any]) -> bytes:
+    content = _ASCII.encode([fields.get(name) for name in _CONTENT])
+    return hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
+
+
 def _event(
     place: str,
     fields: dict[str, Any],
@@ -130,16 +141,13 @@ def _event(
     """The event as JSON, with its own id or a made id that does not change when the event is resent."""
     try:
         if "id" not in fields:
-            # Equal events of an input differ by their number. In a followed file, earlier equal lines may be
-            # gone with a rotation: the position takes the place of the number.
-            content = _ASCII.encode([fields.get(name) for name in _CONTENT])
-            digest = hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
+            # In a followed file, earlier equal lines may be gone with a rotation: the position is the number.
             if checkpoint is None:
-                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-{seen.add(digest)[0]}"
+                fields["id"] = numbered_id(fields, seen)
             elif "session_id" in fields and "occurred_at" in fields:
-                fields["id"] = f"{_ID_PREFIX}{digest.hex()}-1"
+                fields["id"] = f"{_ID_PREFIX}{_digest(fields).hex()}-1"
             else:
-                fields["id"] = checkpoint.id_of(digest)
+                fields["id"] = checkpoint.id_of(_digest(fields))
         event: dict[str, Any] = fields
         if attributes:
             del fields["id"]

@@ -83,6 +83,7 @@ class Source:
         self.names = FieldNames(columns)
         self.on_idle: Callable[[], None] = lambda: None  # called before each wait for a pipe
         self.checkpoint: Checkpoint | None = None  # in a followed file
+        self.refused: list[str] = []  # why the input, or a part of it, was not read
         self._path = path
         self._format = format
         self._file: io.BufferedReader[_Input] | None = None
@@ -104,11 +105,14 @@ class Source:
             for line, record in self._records():
                 yield line, record
         except Rejected as error:
+            self.refused.append(error.message)
             yield line + 1, error
         except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            yield line + 1, Rejected("invalid_json", f"the rest cannot be read: {reason}")
+            self.refused.append(f"the rest cannot be read: {reason}")
+            yield line + 1, Rejected("invalid_json", self.refused[0])
         for text in self.names.unseen_columns():
+            self.refused.append(text)
             yield line + 1, Rejected("invalid_field", text)
 
     def _records(self) -> Iterator[tuple[int, Record]]:

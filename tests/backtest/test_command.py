@@ -1,5 +1,6 @@
 """`backtest`: exit codes, JSON, standard input, and simulated incidents."""
 
+import gzip
 import json
 import re
 import shutil
@@ -225,15 +226,18 @@ def test_since_takes_a_date_in_utc_or_a_time_with_an_offset(
     first = every[0]["start"]
     later = datetime.fromisoformat(first).astimezone(timezone(timedelta(hours=1)))
     later += timedelta(seconds=1)
-    late = alerts_of(path, capsys, since=later.isoformat())
-    assert late == [alert for alert in every if alert["start"] > first]
-    assert 0 < len(late) < len(every)
+    assert alerts_of(path, capsys, since=later.isoformat()) == every
+    early = alerts_of(path, capsys, until=later.isoformat())
+    assert early == [alert for alert in every if alert["start"] <= first]
+    assert 0 < len(early) < len(every)
 
 
 def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("system,error_code,Time\nstreampixel,4001,2026-01-05T00:00:00Z\n")
-    with pytest.raises(ConfigError, match="no end to replay"):
+    with pytest.raises(
+        ConfigError, match=r"a\.csv: the header has no column `code`; `error_code` is"
+    ):
         run([table])
     done = run([table], columns=("code=error_code", "occurred_at=Time"))
     assert (done.code, done.errors) == (0, "")
@@ -244,6 +248,27 @@ def test_column_option_for_a_key_that_no_record_has_is_an_error(tmp_path: Path) 
     path = write(tmp_path / "a.ndjson", [event(0.0)])
     with pytest.raises(ConfigError, match=r"a\.ndjson: --column code=error_code: no record has"):
         run([path], columns=("code=error_code",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x28\xb5\x2f\xfd", "the file is zstd"),
+        (
+            gzip.compress(b"system,code,occurred_at\n")[:-8],
+            "the rest cannot be read: Compressed file",
+        ),
+    ],
+    ids=["zstd", "truncated"],
+)
+def test_file_that_cannot_be_read_to_its_end_has_no_report(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    """A report on the other files alone was wrong, with exit code 0."""
+    path, other = write(tmp_path / "a.ndjson", outage()), tmp_path / "b.csv.gz"
+    other.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"b\.csv\.gz: {message}"):
+        run([path, other])
 
 
 def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:

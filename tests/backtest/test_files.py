@@ -106,6 +106,17 @@ def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:
     assert reader.counts.duplicates == 1
 
 
+def test_events_without_an_id_are_identified_as_by_send(tmp_path: Path) -> None:
+    """Equal rows of an input are different events; the same rows of another input are duplicates."""
+    rows = [event(1.0, id=None, **session) for session in ({}, {"session_id": "s"}) for _ in "123"]
+    paths = [write(tmp_path / name, rows) for name in ("a.ndjson", "b.ndjson")]
+    with Seen() as seen:
+        reader = EventReader(TAXONOMY, seen, NOW, lambda _: None)
+        for path in paths:
+            reader.read(Source(path), lambda: None)
+    assert (reader.counts.counted, reader.counts.duplicates) == (6, 6)
+
+
 def test_repeated_mistake_is_printed_three_times(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(float(at), system="mine") for at in range(50)])
     reader, notes = read(path)

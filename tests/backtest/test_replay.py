@@ -8,9 +8,15 @@ import pytest
 
 from exporter.backtest.counters import Counters, Ends
 from exporter.backtest.event_counts import EventCounts
-from exporter.backtest.replay import Replay, load_rules, reads_label_counts, replays
+from exporter.backtest.replay import (
+    ALL_SYSTEMS,
+    Replay,
+    load_rules,
+    reads_label_counts,
+    replays,
+)
 from exporter.errors import ConfigError
-from exporter.promql.run import Run
+from exporter.promql.run import Failure, Run
 from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
 from tests.backtest.histories import START
@@ -84,7 +90,7 @@ def replay(since: float = -inf, until: float = inf) -> Replay:
     ends[2820:, 1] = 4
     totals, present = np.cumsum(ends, axis=0), np.ones(ROWS, np.bool_)
     counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present)
-    (result,) = replays(TAXONOMY, [counters], GROUPS, since, until)
+    (result,), _ = replays(TAXONOMY, [counters], GROUPS, since, until)
     return result
 
 
@@ -97,20 +103,84 @@ def pages(part: Replay) -> list[float]:
     ]
 
 
-def test_alert_belongs_to_the_part_in_which_it_began() -> None:
+def test_alert_belongs_to_each_part_in_which_it_fires() -> None:
+    """An alert that began before the part was missing."""
     assert pages(replay()) == [6.0, 23.5]
-    assert replay().ends() == {"1000": 28800, "4001": 484}
+    assert replay().ends == {"1000": 28800, "4001": 484}
     assert pages(replay(until=12 * HOUR)) == [6.0]
     assert pages(replay(since=12 * HOUR)) == [23.5]
-    assert pages(replay(since=6.2 * HOUR, until=12 * HOUR)) == []
-    assert replay(since=12 * HOUR, until=13 * HOUR).ends() == {"1000": 1200, "4001": 0}
+    assert pages(replay(since=6.2 * HOUR, until=12 * HOUR)) == [6.0]
+    assert replay(since=12 * HOUR, until=13 * HOUR).ends == {"1000": 1200}
 
 
-def test_alert_without_an_end_lasts_until_the_end_of_the_history() -> None:
-    part = replay(until=23.7 * HOUR)
-    last = next(firing for firing in reversed(part.firings) if firing.labels["severity"] == "page")
-    assert last.end is None
-    assert part.seconds(last) == 24 * HOUR - last.start
+def test_duration_of_an_alert_is_cut_to_the_part() -> None:
+    whole = replay()
+    first, last = (firing for firing in whole.firings if firing.labels["severity"] == "page")
+    assert (last.end, whole.cut(first), whole.cut(last)) == (None, False, True)
+    assert whole.seconds(last) == 24 * HOUR - last.start
+    part = replay(since=6.25 * HOUR, until=6.4 * HOUR)
+    assert (part.cut(first), round(part.seconds(first))) == (True, 540)
+    part = replay(until=6.4 * HOUR)
+    assert (part.cut(first), part.seconds(first)) == (True, 6.4 * HOUR - first.start)
+    part = replay(since=6.25 * HOUR)
+    # Notified before the part.
+    assert (part.cut(first), part.sent(first)) == (True, True)
+
+
+def both(path: Path, rule: str, days: float = 0.0) -> tuple[list[Replay], list[Failure]]:
+    """A failure a minute for two hours on two systems, on the second one `days` later."""
+    (path / "a.yml").write_text(f"groups: [{{name: g, interval: 30s, rules: [{rule}]}}]")
+    counted = ends(*range(0, 7200, 60)), Ends(TAXONOMY.systems["softdrive"])
+    times = [START + days * DAY + 2.0 * at for at in range(0, 3600, 30)]
+    counted[1].add(["18"] * len(times), times)
+    histories = [counters for each in counted if (counters := each.counters(EventCounts()))]
+    return replays(TAXONOMY, histories, load_rules(path))
+
+
+FAILURES = 'increase(session_ends_total{outcome="failure"}[5m])'
+
+
+def test_rule_over_several_systems_fires_for_all_systems(tmp_path: Path) -> None:
+    """Each system has 5 failures in 5 minutes. Each was evaluated alone, and the rule never fired."""
+    parts, failures = both(tmp_path, f"{{alert: A, expr: 'sum({FAILURES}) > 8'}}")
+    assert not failures
+    assert [(part.system, len(part.firings), len(part.notifications)) for part in parts] == [
+        ("streampixel", 0, 0),
+        ("softdrive", 0, 0),
+        (ALL_SYSTEMS, 1, 1),
+    ]
+    assert parts[2].ends == {"4001": 120, "18": 120}
+
+
+def test_alert_with_the_label_of_a_system_belongs_to_the_system(tmp_path: Path) -> None:
+    parts, _ = both(tmp_path, f"{{alert: A, expr: 'sum by (system) ({FAILURES}) > 3'}}")
+    assert [(part.system, len(part.firings)) for part in parts] == [
+        ("streampixel", 1),
+        ("softdrive", 1),
+    ]
+
+
+def test_alert_fires_at_the_end_if_the_history_of_its_system_ends_earlier(tmp_path: Path) -> None:
+    """Counts that Prometheus no longer scrapes end an alert; here only the file has ended."""
+    rule = f"{{alert: A, expr: 'sum by (system) ({FAILURES}) > 3'}}"
+    first, second = both(tmp_path, rule, days=3)[0]
+    assert first.until < second.since
+    assert [[firing.end for firing in part.firings] for part in (first, second)] == [[None]] * 2
+    later = "{alert: A, expr: vector(1), for: 1d, labels: {system: streampixel}}"
+    assert not both(tmp_path, later, days=3)[0][0].firings
+
+
+def test_exporter_of_all_systems_has_a_single_start(tmp_path: Path) -> None:
+    rule = "{alert: A, expr: 'count(process_start_time_seconds) == 1'}"
+    (*_, part), _ = both(tmp_path, rule, days=3)
+    assert [(firing.start, firing.end) for firing in part.firings] == [(START, None)]
+    # Fails if a rule reads two series with equal labels.
+    assert not both(tmp_path, "{record: a, expr: 'session_exporter_links_info * 1'}")[1]
+
+
+def test_histories_that_are_too_long_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="all systems: ends from 2026-01-05 to 2026-08-13"):
+        both(tmp_path, "{alert: A, expr: vector(1)}", days=220)
 
 
 def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:

@@ -41,7 +41,7 @@ def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
     for since, until, expected in (
         ("00:00:00", "02:10:00", ["1", "1"]),
         ("00:00:00", "02:04:00", ["1", "0"]),
-        ("02:10:00", "08:00:00", ["1", "2"]),
+        ("02:10:00", "08:00:00", ["2", "2"]),
         # Between two ends.
         ("02:03:30", "02:03:50", ["1", "0"]),
     ):
@@ -49,6 +49,17 @@ def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
         (pages,) = (line for line in text.splitlines() if line.startswith("streampixel  pages"))
         assert pages.split()[2:] == expected
         assert "(not sent)" not in text
+
+
+def test_durations_of_alerts_end_with_the_period(tmp_path: Path) -> None:
+    """Fails if the page or the ticket, which end at 03:10 and later, are shown with all their time."""
+    codes = ["1000" if at < 240 or at >= 360 else "4001" for at in range(1_000)]
+    path = write(tmp_path / "a.ndjson", [event(at * 30.0, code) for at, code in enumerate(codes)])
+    since, until = "2026-01-05T02:40:00Z", "2026-01-05T03:00:00Z"
+    text = run([path], since=since, until=until).text
+    assert "Mon 05 Jan 02:03  20m+  4001 No Worker Node Available spike" in text
+    assert re.search(r" 1  \d+m\+ +4001 No Worker Node Available elevated", text)
+    assert "+: the alert also fires before or after this period.\n" in text
 
 
 def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
@@ -59,7 +70,9 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     lines = [line.rstrip() for line in done.text.splitlines()]
     assert max(map(len, lines)) <= 80
     assert any(re.search(r"1  1h [34]\dm\+?  Unknown codes on streampixel", line) for line in lines)
-    begin = lines.index("Unknown codes: 1,200 ends of streampixel, counted as failures")
+    begin = lines.index(
+        "Unknown codes in all files: 1,200 ends of streampixel, counted as failures"
+    )
     assert lines[begin + 1 : begin + 4] == ["Ends  Code", " 600  [red]<U+202E>", "  50  c0"]
     assert lines[begin + 12 : begin + 16] == [
         "… and 3 more",
@@ -92,7 +105,7 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     assert "Would have paged: 0\n" in text
     assert "Would have opened tickets: 0\n" in text
     assert "UTC  " not in text
-    assert "still firing" not in text
+    assert "+:" not in text
     assert "Noisy codes" not in text
     assert "Unknown codes" not in text
 

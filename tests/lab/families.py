@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from exporter.backtest.counters import Counters
+from exporter.backtest.counters import Counters, process_start
 from exporter.backtest.notifications import PAGE
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
@@ -47,7 +47,8 @@ class Alarm:
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
     keep = place_metrics(groups) if counters.by_label else frozenset[str]()
-    run = Run(groups, counters.series(system), counters.start, counters.end, keep=keep)
+    series = [*counters.series(system), process_start(counters.start, counters.end)]
+    run = Run(groups, series, counters.start, counters.end, keep=keep)
     assert not run.failures
     return [
         Alarm(
