@@ -32,6 +32,9 @@ BEACON_FIELDS: Final = ("reason", "age_seconds")
 _LONGEST: Final = 64
 """Most characters of a name that is matched. The name of every field is shorter than a third of it."""
 _SEPARATORS: Final = str.maketrans("", "", "_-. ")
+_CODE: Final = re.compile(
+    "(close|disconnect|end|err|error|exit|fail|failure|reason|result|return)code"
+)
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
@@ -60,9 +63,9 @@ def field_named(name: str, *, beacon: bool = False) -> str | None:
 
 def by_name(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """The value of each name, or None. Names match in any spelling, after an exactly equal name."""
-    spelled = {name_key(name): value for name, value in values.items()}
+    spelled = {name_key(name): value for name, value in values.items() if value not in (None, "")}
     # A long name has no key.
-    return {name: values.get(name, spelled.get(name_key(name) or name)) for name in names}
+    return {name: values.get(name) or spelled.get(name_key(name) or name) for name in names}
 
 
 def same_name(name: str, other: str) -> bool:
@@ -80,7 +83,7 @@ def nearest_field(name: str) -> str | None:
     """The field that an ignored name probably means, for a hint: `errorcode` is near `code`."""
     if len(name) > _LONGEST:
         return None
-    if _key(name).endswith("code"):
+    if _CODE.fullmatch(_key(name)):
         return "code"
     if _key(name) == "uid":
         # `uid` resembles `id`, but a user's id as the event's id would count only one session of each user.

@@ -128,10 +128,13 @@ def decode_items(
 def _event(value: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    if isinstance(value, dict) and "specversion" in value and "system" not in value:
+    if not isinstance(value, dict):
+        return from_json(value), ""
+    fields = matcher.match(value)
+    if "specversion" in value and "system" not in fields:
         remedy = "send a CloudEvent as application/cloudevents+json"
         raise Rejected("missing_system", f"system: required; {remedy}")
-    return from_json(matcher.match(value) if isinstance(value, dict) else value), ""
+    return from_json(fields), ""
 
 
 def _parse_line(line: bytes) -> Parsed:

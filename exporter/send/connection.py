@@ -172,10 +172,12 @@ class Connection:
         reused = self._http.sock is not None
         try:
             response = self._exchange(body, media)
-            if response.status == 401 and self._token != (token := self._options.token()):
-                # The token was replaced: giving up would lose the events of a pipe.
-                self._token = token
-                response = self._exchange(body, media)
+            if response.status == 401:
+                # The token may be replaced: giving up would lose the events of a pipe.
+                with suppress(ConfigError):
+                    if self._token != (token := self._options.token()):
+                        self._token = token
+                        response = self._exchange(body, media)
             return response
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"

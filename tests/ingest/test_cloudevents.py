@@ -202,4 +202,4 @@ def test_cloudevent_of_another_content_type_is_rejected_with_the_remedy(
     assert (answer.status, answer.json["rejected"][0]["reason"]) == (422, "missing_system")
     remedy = "system: required; send a CloudEvent as application/cloudevents+json"
     assert answer.json["rejected"][0]["message"] == remedy
-    assert listener.send({**ENVELOPE, "system": "softdrive"}).json["accepted"] == 1
+    assert listener.send({**ENVELOPE, "System": "softdrive"}).json["accepted"] == 1

@@ -45,6 +45,7 @@ def values() -> LabelValues:
         # An exact name first, then any other spelling.
         (text(Region="eu", PROJECT="shop"), ("eu", "shop")),
         (text(**{"re-gion": "eu", "region": "us", "REGION": "ap"}), ("us", "")),
+        (b'{"region": null, "Region": "eu", "REGION": ""}', ("eu", "")),
         (text(**{"region" + " " * 64: "eu"}), ("", "")),
         (text(region="eu", **dict.fromkeys(map(str, range(63)))), ("eu", "")),
         *((text(region=value), (value, "")) for value in ("日本", "😀", "\\", "‑", "\xa0")),

@@ -203,7 +203,7 @@ def test_field_named_ignores_case_and_punctuation(field: str | None, names: list
         ("code", ["errorCode", "error_code", "codes", "closecode", "Exit-code"]),
         ("occurred_at", ["ocurred_at"]),
         ("user", ["user_id", "userId", "UID"]),
-        (None, ["user_agent", "comment", "code " * 13]),
+        (None, ["user_agent", "comment", "postcode", "unicode", "code " * 13]),
     ],
 )
 def test_nearest_field_is_probably_meant(field: str | None, names: list[str]) -> None:

@@ -143,7 +143,7 @@ class Records:
             for pair in (*given, *_pairs_of(record.body)[:_MAX_ATTRIBUTES])
             if self.attributes[pair.key] is None
             and near[pair.key]
-            and (pair.value.string_value or _plain(pair.value) is not None)
+            and (pair.value.string_value or _plain(pair.value))
         ]
         if record.body.string_value.startswith("{"):
             names.append("body")

@@ -342,8 +342,9 @@ def test_end_without_code_names_an_attribute_near_it_and_json() -> None:
         {"http.response.status_code": 200, "code.line.number": 7},
         {"code": "", "Code": ""},
         {"error_code": ""},
+        {"error": False, "exit_code": 0},
     ],
-    ids=["unrelated", "two empty codes", "empty"],
+    ids=["unrelated", "two empty codes", "empty", "no error"],
 )
 def test_normal_end_has_no_warning(attributes: dict[str, Any]) -> None:
     """Fails when an empty or unrelated attribute counts as a code, or two empty attributes as a duplicate."""
