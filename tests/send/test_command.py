@@ -111,8 +111,8 @@ def test_warnings_of_answers_and_files_are_summed_up(
     """Warnings of two answers, of keys that are near `code`, and of an exporter that sends no warnings."""
     given: list[dict[str, Any]] = [
         {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
-        {"unknown_codes": {"4009": 2}, "late": {"events": 400, "oldest": "2026-11-20T19:00:00Z"}},
-        {"late": {"events": 1200, "oldest": "2026-10-20T19:00:00Z"}},
+        {"unknown_codes": {"4009": 2}, "late": {"events": 400, "oldest": "2026-10-20T19:00:00Z"}},
+        {"late": {"events": 1200, "oldest": "2026-11-20T19:00:00Z"}},
         {"unknown_codes": "of another version"},
     ]
     sender.faults += [

@@ -172,6 +172,7 @@ def test_place_of_a_rejection_counts_ignored_records() -> None:
     ("attributes", "message"),
     [
         ({"code": [1]}, "code: must be a string or an integer, not an object"),
+        ({"id": True}, "id: must be a string, not a boolean"),
         ({"duration_seconds": float("nan")}, "duration_seconds: must be a number, not an object"),
         ({"occurred_at": "today"}, "occurred_at: 'today' is not an RFC 3339 time with an offset"),
     ],
