@@ -123,7 +123,7 @@ def _event_warnings(own: OwnMetrics, unknown_codes: UnknownCodes) -> Iterator[st
     if count := _sum(own.at_least_once):
         yield f"Events without an id (or session_id and occurred_at): {count}; a retry counts them again."
     if count := _sum(own.ignored_fields):
-        yield f"Keys of events that were ignored because they match no field: {count}."
+        yield f"Keys of events that were ignored (no field, or too long a duration): {count}."
     if count := _sum(own.unknown):
         yield f"Events with a code that no taxonomy has: {count}; see unknown codes."
     if count := unknown_codes.evicted:

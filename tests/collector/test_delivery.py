@@ -199,12 +199,21 @@ def test_end_for_a_replaced_key_does_not_block_others(visitor: Visitor) -> None:
 
 def test_rejected_end_is_not_sent_again(visitor: Visitor) -> None:
     page = visitor.open()
-    page.evaluate("SessionEndCollector.end(4001, { duration_seconds: -1 })")
+    page.evaluate("SessionEndCollector.end(4001, { duration_seconds: 'long' })")
     visitor.advance(page, 1)
     visitor.wait_until_sent(page)
     visitor.advance(page, 600)
     assert len(visitor.sent) == 1
     visitor.assert_counted({})
+
+
+def test_end_with_a_duration_out_of_range_is_counted(visitor: Visitor) -> None:
+    """Fails when the exporter rejects the end, as after the correction of a clock: the page deleted it."""
+    page = visitor.open()
+    page.evaluate("sdk.play()")
+    page.clock.fast_forward(8 * 86_400_000)
+    page.evaluate("sdk.close(4006)")
+    visitor.assert_delivered(page, end(4006))
 
 
 def test_end_before_start_is_sent_after_it(visitor: Visitor) -> None:
