@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 import exporter
 from exporter import names
-from exporter.beacons import script
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
@@ -51,7 +50,6 @@ def landing_page(
         columns=_COLUMNS,
         ends=_ends(recent.ledger),
         zero_series=sum(total.delayed for total in recent.ledger.series),
-        script=script.load(),
         script_url=settings.url("ingest") + names.COLLECTOR_PATH,
         has_beacon_keys=settings.beacon_keys_file is not None,
     )
