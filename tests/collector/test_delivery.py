@@ -79,20 +79,6 @@ def test_page_without_storage_sends_its_ends(visitor: Visitor, denied: bool) -> 
     visitor.assert_counted(end(1000) | end(1001))
 
 
-def test_page_without_storage_sends_before_it_is_cached(visitor: Visitor) -> None:
-    visitor.context.add_init_script(DENIED)
-    page = visitor.open()
-    # Without visibilitychange, which some browsers send first and then run no timer.
-    page.evaluate(
-        """() => {
-            sdk.play();
-            window.setTimeout = () => 0;
-            dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
-        }"""
-    )
-    visitor.assert_counted(end(1001))
-
-
 def test_closed_tab_without_keepalive_uses_send_beacon(visitor: Visitor) -> None:
     visitor.context.add_init_script("delete Request.prototype.keepalive")
     page = visitor.open()
@@ -260,13 +246,13 @@ def test_script_imported_as_a_module_starts_on_call(
 def test_end_sent_a_day_ago_is_not_sent_again(visitor: Visitor) -> None:
     """The exporter may have forgotten its id."""
     page = visitor.open()
-    visitor.context.set_offline(True)
+    visitor.context.route("**/v1/beacons/**", lambda route: route.abort())
     page.evaluate("SessionEndCollector.end(4001)")
     visitor.advance(page, 1)
     wait_for(lambda: page.evaluate(KEPT) and visitor.sent)
     page.clock.fast_forward(86_400_000)
     visitor.wait_until_sent(page)
-    visitor.context.set_offline(False)
+    visitor.context.unroute_all()
     visitor.advance(page, 600)
     visitor.assert_counted({})
 
