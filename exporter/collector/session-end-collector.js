@@ -167,6 +167,7 @@
         if (stream.on) {
           stream.on("state", api.state);
           listen("webRtcConnected", () => lost || connected());
+          listen("webRtcFailed", () => lost || api.state({ status: "failed" }));
         } else {
           for (const type in STATES) on(player, type, ({ data }) => api.state({
             // The server's text is the reason only if the player does not reconnect.

@@ -41,6 +41,7 @@ def test_normal_end_is_counted_with_its_duration(
 def test_drop_that_recovers_is_an_interruption_and_no_end(visitor: Visitor) -> None:
     page = visitor.open()
     page.evaluate("sdk.play(); sdk.reachable = false; sdk.close(1006)")
+    page.evaluate("sdk.pixelStreaming.dispatchEvent(new Event('webRtcFailed'))")
     visitor.advance(page, 7)
     page.evaluate("sdk.reachable = true")
     visitor.assert_delivered(page, interruption(1006), after=90)

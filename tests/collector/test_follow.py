@@ -51,6 +51,7 @@ WARNED = "sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'));"
 EXPECTED = (
     end(1000, 2) | end(4001) | end(4004, 4) | end(4007, 5) | end("unknown") | interruption(1005, 2)
 )
+WEBRTC_FAILED = "sdk.pixelStreaming.dispatchEvent(new Event('webRtcFailed'));"
 FAILED = """() => {
     sdk.say({ status: "connecting" });
     sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
@@ -79,12 +80,17 @@ TWO_STREAMS = """() => {
         ("/", "sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
         # A failure without a number is 4007 only after a drop.
         ("/", FAILED, end(4001)),
+        ("/", f"sdk.say({{ status: 'connecting' }}); {WEBRTC_FAILED}", end(4007)),
+        ("/", f"sdk.play(); {WEBRTC_FAILED}", end(4007)),
         ("/", WEBSOCKET, end(4004)),
         ("/", "SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
         ("/", TWO_STREAMS, end(1000) | end(4006)),
         ("/twice", "sdk.play(); sdk.close(4006)", end(4006)),
     ],
-    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions", "two scripts"],
+    ids=[
+        *("two attempts", "reason", "failure", "WebRTC attempt", "WebRTC"),
+        *("websocket", "call", "two sessions", "two scripts"),
+    ],
 )
 def test_end_is_counted_once(visitor: Visitor, path: str, script: str, counted: Counts) -> None:
     page = visitor.open(path)
