@@ -9,7 +9,7 @@
   };
   const script = document.currentScript;
   const unstored = new Map(), seen = {}, sessions = [];
-  let url, labels, recovery = 6e4, busy, timer, failures = 0, retryAt = 0, ticks = 0, warned;
+  let url, labels, recovery = 6e4, busy, timer, failures = 0, failedUrl, retryAt = 0, ticks = 0, warned;
 
   // No exception may reach the page.
   const safe = (f, failed) => (...args) => {
@@ -62,11 +62,12 @@
   };
   const flush = safe((leaving) => {
     const now = clock();
-    if (!leaving && (busy || now < retryAt)) return busy || later(retryAt - now);
     const due = all().filter((item) => (item.url ||= url) && (!item.live || abandoned(item)));
     if (!due[0]) return;
     // Ends for a replaced key must not block the others.
     const to = (due.find((item) => item.url === url) || due[0]).url;
+    const wait = to === failedUrl && retryAt - now;
+    if (!leaving && (busy || wait > 0)) return busy || later(wait);
     const batch = due.filter((item) => item.url === to).slice(0, 20);
     const body = JSON.stringify(batch.map((item) => {
       item.at = Math.min(item.at, now);
@@ -76,17 +77,18 @@
     // Only where fetch ends with the page, because sendBeacon sends cookies.
     if (leaving && !("keepalive" in Request.prototype)) return navigator.sendBeacon(to, body);
     busy = 1;
-    let wait = 0;
+    let seconds = 0;
     fetch(to, {
       method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "no-referrer",
     }).then(({ status, headers }) => {
       // Retry-After may be a date.
-      wait = Math.min(+headers.get("retry-after") || 0, 3600);
+      seconds = Math.min(+headers.get("retry-after") || 0, 3600);
       if (status > 499 || status === 408 || status === 429) throw 0;
       batch.forEach((item) => drop(item.event.id));
       failures = 0;
     }).catch(() => {
-      retryAt = clock() + Math.max(wait, 2 ** Math.min(failures++, 8)) * 1e3 * (1 + Math.random());
+      failedUrl = to;
+      retryAt = clock() + Math.max(seconds, 2 ** Math.min(failures++, 8)) * 1e3 * (1 + Math.random());
     }).then(() => {
       busy = 0;
       later(0);

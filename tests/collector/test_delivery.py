@@ -9,6 +9,11 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 DENIED = """Object.defineProperty(window, "localStorage", {
     get() { throw new DOMException("denied", "SecurityError"); },
 });"""
+UNAVAILABLE = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "retry-after",
+}
+"""Headers of an answer that asks for a retry."""
 FILL = """() => {
     let size = 1 << 20;
     while (size >= 1) {
@@ -150,11 +155,7 @@ def test_retry_after_of_the_exporter_is_obeyed(visitor: Visitor) -> None:
 
 def test_retry_after_with_a_date_does_not_hasten_retries(visitor: Visitor) -> None:
     """Fails when a date is parsed as seconds: the result is NaN, and retries followed without a wait."""
-    answer = {
-        "access-control-allow-origin": "*",
-        "access-control-expose-headers": "retry-after",
-        "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT",
-    }
+    answer = UNAVAILABLE | {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}
     visitor.context.route(
         "**/v1/beacons/**", lambda route: route.fulfill(status=503, headers=answer)
     )
@@ -172,7 +173,10 @@ def test_retry_after_with_a_date_does_not_hasten_retries(visitor: Visitor) -> No
 
 def test_end_for_a_replaced_key_does_not_block_others(visitor: Visitor) -> None:
     """Fails when the oldest end is always sent first: an end that was refused and kept blocked all others."""
-    visitor.context.route("**/v1/beacons/replaced", lambda route: route.abort())
+    answer = UNAVAILABLE | {"retry-after": "3600"}
+    visitor.context.route(
+        "**/v1/beacons/replaced", lambda route: route.fulfill(status=503, headers=answer)
+    )
     old = visitor.open("/bare")
     old.evaluate("SessionEndCollector.start({ key: 'replaced' }); SessionEndCollector.end(4001)")
     visitor.advance(old, 1)
@@ -181,6 +185,13 @@ def test_end_for_a_replaced_key_does_not_block_others(visitor: Visitor) -> None:
     page.evaluate("sdk.play(); sdk.close(4006)")
     visitor.wait_until_sent(page, kept=1)
     visitor.assert_counted(end(4006))
+    tries = len(visitor.sent)
+    visitor.advance(page, 600)
+    page.evaluate("sdk.play(); sdk.close(4001)")
+    visitor.wait_until_sent(page, kept=1)
+    visitor.assert_counted(end(4006) | end(4001))
+    # The old end was not sent again in these ten minutes.
+    assert len(visitor.sent) <= tries + 2
 
 
 def test_rejected_end_is_not_sent_again(visitor: Visitor) -> None:
