@@ -1,13 +1,18 @@
 // Reports how streaming sessions end; docs/browser.md describes the rules.
 (() => {
-  if (window.SessionEndCollector) return;
+  const script = document.currentScript;
+  const startTag = (collector) => {
+    // A module has no script element.
+    const { key, ingest, frame, origin, window: recoveryWindow, ...labels } = script?.dataset || {};
+    if (key) collector.start({ key, ingest, frame, origin, window: recoveryWindow, labels });
+  };
+  if (window.SessionEndCollector) return startTag(window.SessionEndCollector);
   const PREFIX = "session-end-collector:", INACTIVITY = 4004;
   // Events of Epic's PixelStreaming, and the states of the Web SDK that say the same.
   const STATES = {
     webRtcAutoConnect: "connecting", webRtcConnecting: "connecting", webRtcConnected: "connected",
     webRtcDisconnected: "disconnected", webRtcFailed: "failed",
   };
-  const script = document.currentScript;
   const unstored = new Map(), seen = {}, sessions = [];
   let url, labels, recovery = 6e4, busy, timer, failures = 0, failedUrl, retryAt = 0, ticks = 0, warned;
 
@@ -17,10 +22,11 @@
   };
   const on = (target, type, f) => target.addEventListener(type, safe(f));
   const warn = (problem) => () => {
-    if (!warned) console.warn(PREFIX, problem + ", so no session end is reported; see docs/browser.md");
+    if (!warned) console.warn(PREFIX, problem + ", so session ends are missing; see docs/browser.md");
     warned = 1;
   };
   const warnNothing = warn("there is nothing to follow");
+  const warnSecond = warn("a second iframe needs its own session()");
   // Date.now() can be set back, performance.now() stops while a laptop sleeps.
   const clock = () => Math.max(Date.now(), performance.timeOrigin + performance.now());
   // crypto.randomUUID needs https.
@@ -96,7 +102,7 @@
   });
 
   const session = safe((own) => {
-    let session_id, end, began, lost, over, timedOut, idle, recoveryTimer;
+    let session_id, end, began, lost, over, timedOut, idle, followed, recoveryTimer;
     const begin = () => {
       session_id = uuid();
       end = uuid();
@@ -183,13 +189,19 @@
         listen("afkTimedOut", () => finish(INACTIVITY));
       },
       frame(frame, origin = "https://share.streampixel.io") {
-        const find = () => frame.nodeType ? frame : document.querySelector(frame);
-        // An element may be missing until the page is loaded; a wrong argument throws at once.
-        if (!find() && document.readyState == "complete") warnNothing();
-        on(window, "load", () => find() || warnNothing());
+        const find = () => frame.nodeType ? [frame] : document.querySelectorAll(frame);
+        const look = () => {
+          const [first, second] = find();
+          if (second || followed?.isConnected && followed !== first) warnSecond();
+          // An element may be missing until the page is loaded; a wrong argument throws at once.
+          if (!first && document.readyState == "complete") warnNothing();
+          followed = first;
+        };
+        look();
+        on(window, "load", look);
         on(window, "message", (e) => {
           const { type, code, reason } = e.data;
-          if (e.origin !== origin || e.source !== find().contentWindow || type !== "stream-state") return;
+          if (e.origin !== origin || e.source !== find()[0].contentWindow || type !== "stream-state") return;
           // Some versions of the player misspell the value.
           const value = e.data.value.replace("disconnectd", "disconnected");
           const status = { loadingComplete: "connected", restricted: "disconnected" }[value] || value;
@@ -222,13 +234,12 @@
   api.start = safe((config) => {
     if (url) return;
     if (!config.key) throw 0;
-    url = (config.ingest || script.src).replace(/(\/v1\/.*|\/)$/, "") + "/v1/beacons/" + config.key;
+    const source = config.ingest ? config.ingest + "/v1/" : script.src;
+    url = source.match(/.*?(?=\/?\/v1\/)/)[0] + "/v1/beacons/" + config.key;
     labels = config.labels;
     recovery = (config.window > 0 ? config.window : 60) * 1e3;
     if (config.frame) api.frame(config.frame, config.origin);
     flush();
-  }, warn("start() needs a key"));
-  // A module has no script element.
-  const { key, ingest, frame, origin, window: recoveryWindow, ...rest } = script?.dataset || {};
-  if (key) api.start({ key, ingest, frame, origin, window: recoveryWindow, labels: rest });
+  }, warn("start() needs a key, and ingest in a module or a copy"));
+  startTag(api);
 })();
