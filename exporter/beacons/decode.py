@@ -1,6 +1,7 @@
 """Decodes a beacon's body, and sets the fields that the owner of a public key must not choose."""
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -37,7 +38,8 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
     | field | value |
     |---|---|
     | system | the site's |
-    | time | `now` less `age_seconds`: a browser's clock may be years off |
+    | time | `now` less `age_seconds`, at most `MAX_AGE`: a browser's clock may be years off |
+    | duration | left out, and counted as an ignored field, if it is negative or above `MAX_DURATION` |
     | code | `reason` when there is no code |
     | labels | values that the site may send |
     | phase | the taxonomy's |
@@ -85,12 +87,12 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
         # A browser sends an event again when it could not read the answer.
         raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
-        raise Rejected(
-            "invalid_field", f"duration_seconds: must be 0 to {MAX_DURATION} (a week) in a beacon"
-        )
-    age = checked_number("age_seconds", value.get("age_seconds")) or 0
-    if not 0 <= age <= MAX_AGE:
-        raise Rejected("invalid_field", f"age_seconds: must be 0 to {MAX_AGE}")
+        # A clock that was corrected during the session must not cost its end.
+        event.duration_seconds = None
+        matcher.count += 1
+    age = min(checked_number("age_seconds", value.get("age_seconds")) or 0, MAX_AGE)
+    if age < 0:
+        raise Rejected("invalid_field", "age_seconds: must not be negative")
     event.id = _hashed(event.id)
     event.occurred_at = now - timedelta(seconds=age)
     if event.user is not None and event.user not in PLACEHOLDERS:
@@ -109,11 +111,16 @@ def _hashed(id_: str) -> str:
 
 
 def _labels(value: Any, site: Site) -> Any:
-    """Labels that the site may send, with `other` for other values."""
+    """Labels that the site may send, numbers and booleans as text, with `other` for other values."""
     if not isinstance(value, dict):
         return value
-    return {
-        name: OTHER if isinstance(label, str) and label not in site.labels[name] else label
+    labels = {
+        # A page's script writes `project: 42`, and no answer tells it that a label is a string.
+        name: json.dumps(label) if isinstance(label, int | float) else label
         for name, label in by_name(site.labels, value).items()
         if label is not None
+    }
+    return {
+        name: OTHER if isinstance(label, str) and label not in site.labels[name] else label
+        for name, label in labels.items()
     }

@@ -1,8 +1,7 @@
-"""`GET /v1/collector.js`: the script that pages load, and its integrity hash."""
+"""`GET /v1/collector.js`: the script that pages load."""
 
 import gzip
 import hashlib
-from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,27 +12,21 @@ from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
 _MAX_AGE: Final = 86400
-"""Seconds that caches keep the script. A new version has another URL."""
+"""Seconds until browsers ask again: an upgrade reaches all pages within a day."""
 
 
 class Script(NamedTuple):
-    """A script, plain and as gzip; `version` is the hash in its URL, `integrity` its hash for SRI."""
+    """A script, plain and as gzip; `version` is a hash of it."""
 
     body: bytes
     packed: bytes
     version: str
-    integrity: str
 
 
 def load(path: Path = FILE) -> Script:
     """The script at `path`. Raises `OSError`."""
     body = path.read_bytes()
-    return Script(
-        body,
-        gzip.compress(body, mtime=0),
-        hashlib.sha256(body).hexdigest()[:12],
-        "sha384-" + b64encode(hashlib.sha384(body).digest()).decode(),
-    )
+    return Script(body, gzip.compress(body, mtime=0), hashlib.sha256(body).hexdigest()[:12])
 
 
 @dataclass

@@ -47,7 +47,7 @@ export interface Session {
 export interface Config {
   /** The site's public key. */
   key: string;
-  /** Address of the exporter's ingest listener, if the script was not loaded from there. */
+  /** Address of the ingest listener. Required in a module, and if the script is served from elsewhere. */
   ingest?: string;
   /** Labels of every event. */
   labels?: Record<string, string>;

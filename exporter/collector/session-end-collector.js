@@ -1,15 +1,20 @@
 // Reports how streaming sessions end; docs/browser.md describes the rules.
 (() => {
-  if (window.SessionEndCollector) return;
+  const script = document.currentScript;
+  const startTag = (collector) => {
+    // A module has no script element.
+    const { key, ingest, frame, origin, window: recoveryWindow, ...labels } = script?.dataset || {};
+    if (key) collector.start({ key, ingest, frame, origin, window: recoveryWindow, labels });
+  };
+  if (window.SessionEndCollector) return startTag(window.SessionEndCollector);
   const PREFIX = "session-end-collector:", INACTIVITY = 4004;
   // Events of Epic's PixelStreaming, and the states of the Web SDK that say the same.
   const STATES = {
     webRtcAutoConnect: "connecting", webRtcConnecting: "connecting", webRtcConnected: "connected",
     webRtcDisconnected: "disconnected", webRtcFailed: "failed",
   };
-  const script = document.currentScript;
-  const unstored = new Map(), sessions = [];
-  let url, labels, recovery = 6e4, busy, timer, failures = 0, retryAt = 0, warned;
+  const unstored = new Map(), seen = {}, sessions = [];
+  let url, labels, recovery = 6e4, busy, timer, failures = 0, failedUrl, retryAt = 0, ticks = 0, warned;
 
   // No exception may reach the page.
   const safe = (f, failed) => (...args) => {
@@ -17,10 +22,11 @@
   };
   const on = (target, type, f) => target.addEventListener(type, safe(f));
   const warn = (problem) => () => {
-    if (!warned) console.warn(PREFIX, problem + ", so no session end is reported; see docs/browser.md");
+    if (!warned) console.warn(PREFIX, problem + ", so session ends are missing; see docs/browser.md");
     warned = 1;
   };
   const warnNothing = warn("there is nothing to follow");
+  const warnSecond = warn("a second iframe needs its own session()");
   // Date.now() can be set back, performance.now() stops while a laptop sleeps.
   const clock = () => Math.max(Date.now(), performance.timeOrigin + performance.now());
   // crypto.randomUUID needs https.
@@ -42,7 +48,7 @@
     safe(() => Object.keys(localStorage).forEach(safe((key) => {
       if (!key.startsWith(PREFIX)) return;
       const item = JSON.parse(localStorage[key]);
-      // The exporter remembers ids for a day.
+      // The exporter remembers ids for a day. Nothing is sent offline.
       if (item.sent && clock() - item.at > 864e5) drop(item.event.id);
       else if (item.event.id) items.push(item);
     })))();
@@ -50,8 +56,11 @@
     while (items[100]) drop(items.shift().event.id);
     return items;
   };
-  // undefined when the end is not stored.
-  const sent = safe((id) => all().find((item) => item.event.id === id).sent);
+  // A hidden page renews its end once a minute. Clocks jump when a laptop wakes up.
+  const abandoned = ({ event: { id }, at }) => {
+    if (seen[id]?.at !== at) seen[id] = { at, ticks };
+    return ticks > 3 + seen[id].ticks;
+  };
 
   const later = (ms) => {
     clearTimeout(timer);
@@ -59,33 +68,33 @@
   };
   const flush = safe((leaving) => {
     const now = clock();
-    if (!leaving && (busy || now < retryAt)) return busy || later(retryAt - now);
-    const items = all();
-    // More than an hour ahead: the clock was wrong and has been corrected.
-    const due = items.filter((item) => (item.url ||= url) && !(item.until > now && item.at < now + 36e5));
-    if (!due[0]) return items[0] && later(recovery);
+    const due = all().filter((item) => (item.url ||= url) && (!item.live || abandoned(item)));
+    if (!due[0]) return;
     // Ends for a replaced key must not block the others.
     const to = (due.find((item) => item.url === url) || due[0]).url;
+    const wait = to === failedUrl && retryAt - now;
+    if (!leaving && (busy || wait > 0)) return busy || later(wait);
     const batch = due.filter((item) => item.url === to).slice(0, 20);
     const body = JSON.stringify(batch.map((item) => {
       item.at = Math.min(item.at, now);
-      store({ ...item, sent: 1 });
+      store({ ...item, sent: item.sent || navigator.onLine });
       return { ...item.event, age_seconds: (now - item.at) / 1e3 };
     }));
     // Only where fetch ends with the page, because sendBeacon sends cookies.
     if (leaving && !("keepalive" in Request.prototype)) return navigator.sendBeacon(to, body);
     busy = 1;
-    let wait = 0;
+    let seconds = 0;
     fetch(to, {
       method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "no-referrer",
     }).then(({ status, headers }) => {
       // Retry-After may be a date.
-      wait = Math.min(+headers.get("retry-after") || 0, 3600);
+      seconds = Math.min(+headers.get("retry-after") || 0, 3600);
       if (status > 499 || status === 408 || status === 429) throw 0;
       batch.forEach((item) => drop(item.event.id));
       failures = 0;
     }).catch(() => {
-      retryAt = clock() + Math.max(wait, 2 ** Math.min(failures++, 8)) * 1e3 * (1 + Math.random());
+      failedUrl = to;
+      retryAt = clock() + Math.max(seconds, 2 ** Math.min(failures++, 8)) * 1e3 * (1 + Math.random());
     }).then(() => {
       busy = 0;
       later(0);
@@ -93,13 +102,13 @@
   });
 
   const session = safe((own) => {
-    let session_id, end, began, lost, over, timedOut, idle, cached, recoveryTimer, hiddenTimer;
+    let session_id, end, began, lost, over, timedOut, idle, followed, recoveryTimer;
     const begin = () => {
       session_id = uuid();
       end = uuid();
       began = lost = over = timedOut = idle = 0;
     };
-    const emit = (id, code, final, details = {}, until) => {
+    const emit = (id, code, final, details = {}, live) => {
       const event = {
         // The exporter rejects half of a surrogate pair, such as a cut emoji.
         id, code: String(code ?? "").slice(0, 128).replace(/\p{Cs}/gu, "\ufffd"), final, session_id,
@@ -107,17 +116,17 @@
         labels: { ...labels, ...own, ...details.labels },
       };
       if (JSON.stringify(event).length > 999) event.labels = {};
-      store({ event, url, until, at: clock(), sent: 0 });
-      if (!until) later(0);
+      store({ event, url, live, at: clock() });
+      if (!live) later(0);
     };
-    const emitEnd = (code, details, until) => emit(end, code, true, {
-      duration_seconds: began ? (clock() - began) / 1e3 : undefined, ...details,
-    }, until);
-    const finish = (code, details) => {
+    // `live`: the end if the page crashes.
+    const finish = (code, details, live) => {
       if (over) return;
-      emitEnd(code, details);
+      emit(end, code, true, {
+        duration_seconds: began ? (clock() - began) / 1e3 : undefined, ...details,
+      }, live);
+      if (live) return;
       lost = clearTimeout(recoveryTimer);
-      hiddenTimer = clearTimeout(hiddenTimer);
       over = 1;
     };
     const connected = () => {
@@ -125,7 +134,7 @@
       if (lost) emit(uuid(), lost, false);
       lost = idle = clearTimeout(recoveryTimer);
       began ||= clock();
-      if (document.hidden) storeEnd();
+      finish(1001, 0, 1);
     };
     const closed = (code) => {
       if (code != 1005 && code != 1006) return finish(code);
@@ -136,29 +145,7 @@
         timedOut = 1;
       }), recovery);
     };
-    // A page that returns deletes this end; otherwise another page sends it.
-    const storeEnd = () => {
-      // Timers of hidden pages run once a minute.
-      if (!sent(end)) emitEnd(lost || 1001, 0, clock() + recovery + 12e4);
-      hiddenTimer ||= setInterval(safe(storeEnd), recovery);
-    };
-    // leaving: 0 for a visible page, 1 for a hidden one, 2 for one that is left.
-    sessions.push((leaving, cache) => {
-      if (over || !(began || lost)) return;
-      if (leaving) {
-        cached ||= cache;
-        storeEnd();
-        if (leaving > 1 && (!cache || unstored.has(end))) finish(lost || 1001);
-      } else if (hiddenTimer) {
-        hiddenTimer = clearTimeout(hiddenTimer);
-        // An end that was sent stays.
-        if (cached && sent(end) === 0) {
-          emit(end, 1001, false);
-          end = uuid();
-        } else drop(end);
-        cached = 0;
-      }
-    });
+    sessions.push((live) => (began || lost) && finish(lost || 1001, 0, live));
     begin();
 
     const api = {
@@ -188,6 +175,7 @@
         if (stream.on) {
           stream.on("state", api.state);
           listen("webRtcConnected", () => lost || connected());
+          listen("webRtcFailed", () => lost || api.state({ status: "failed" }));
         } else {
           for (const type in STATES) on(player, type, ({ data }) => api.state({
             // The server's text is the reason only if the player does not reconnect.
@@ -201,13 +189,19 @@
         listen("afkTimedOut", () => finish(INACTIVITY));
       },
       frame(frame, origin = "https://share.streampixel.io") {
-        const find = () => frame.nodeType ? frame : document.querySelector(frame);
-        // An element may be missing until the page is loaded; a wrong argument throws at once.
-        if (!find() && document.readyState == "complete") warnNothing();
-        on(window, "load", () => find() || warnNothing());
+        const find = () => frame.nodeType ? [frame] : document.querySelectorAll(frame);
+        const look = () => {
+          const [first, second] = find();
+          if (second || followed?.isConnected && followed !== first) warnSecond();
+          // An element may be missing until the page is loaded; a wrong argument throws at once.
+          if (!first && document.readyState == "complete") warnNothing();
+          followed = first;
+        };
+        look();
+        on(window, "load", look);
         on(window, "message", (e) => {
           const { type, code, reason } = e.data;
-          if (e.origin !== origin || e.source !== find().contentWindow || type !== "stream-state") return;
+          if (e.origin !== origin || e.source !== find()[0].contentWindow || type !== "stream-state") return;
           // Some versions of the player misspell the value.
           const value = e.data.value.replace("disconnectd", "disconnected");
           const status = { loadingComplete: "connected", restricted: "disconnected" }[value] || value;
@@ -225,13 +219,14 @@
     return api;
   });
 
-  const turn = (leaving, cache) => {
-    sessions.forEach((changed) => changed(leaving, cache));
-    if (!cache || unstored.size) flush(leaving > 1);
+  const turn = (live) => {
+    sessions.forEach((end) => end(live));
+    flush(!live);
   };
-  on(document, "visibilitychange", () => turn(+document.hidden));
-  on(window, "pagehide", (e) => turn(2, e.persisted));
-  on(window, "pageshow", () => turn(0));
+  // Another page sends ends that nothing renews.
+  setInterval(safe(() => turn(++ticks)), 3e4);
+  // `persisted` may be wrong: pages with WebRTC are discarded.
+  on(window, "pagehide", () => turn(0));
   on(window, "online", () => flush(retryAt = 0));
 
   const api = window.SessionEndCollector = session();
@@ -239,13 +234,12 @@
   api.start = safe((config) => {
     if (url) return;
     if (!config.key) throw 0;
-    url = (config.ingest || script.src).replace(/(\/v1\/.*|\/)$/, "") + "/v1/beacons/" + config.key;
+    const source = config.ingest ? config.ingest + "/v1/" : script.src;
+    url = source.match(/.*?(?=\/?\/v1\/)/)[0] + "/v1/beacons/" + config.key;
     labels = config.labels;
     recovery = (config.window > 0 ? config.window : 60) * 1e3;
     if (config.frame) api.frame(config.frame, config.origin);
     flush();
-  }, warn("start() needs a key"));
-  // A module has no script element.
-  const { key, ingest, frame, origin, window: recoveryWindow, ...rest } = script?.dataset || {};
-  if (key) api.start({ key, ingest, frame, origin, window: recoveryWindow, labels: rest });
+  }, warn("start() needs a key, and ingest in a module or a copy"));
+  startTag(api);
 })();

@@ -67,7 +67,7 @@ class OwnMetrics:
         )
         self.ignored_fields = counter(
             names.IGNORED_FIELDS,
-            "Keys of events that were ignored: they match no field.",
+            "Keys of events that were ignored: they match no field, or a browser's duration is too long.",
         )
         self.ignored_records = counter(
             names.IGNORED_RECORDS,

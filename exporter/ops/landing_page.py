@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 import exporter
 from exporter import names
-from exporter.beacons import script
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import OF_SESSIONS, Family, Status, Totals
 from exporter.metrics.own import OwnMetrics
@@ -51,7 +50,6 @@ def landing_page(
         columns=_COLUMNS,
         ends=_ends(recent.ledger),
         zero_series=sum(total.delayed for total in recent.ledger.series),
-        script=script.load(),
         script_url=settings.url("ingest") + names.COLLECTOR_PATH,
         has_beacon_keys=settings.beacon_keys_file is not None,
     )
@@ -123,7 +121,7 @@ def _event_warnings(own: OwnMetrics, unknown_codes: UnknownCodes) -> Iterator[st
     if count := _sum(own.at_least_once):
         yield f"Events without an id (or session_id and occurred_at): {count}; a retry counts them again."
     if count := _sum(own.ignored_fields):
-        yield f"Keys of events that were ignored because they match no field: {count}."
+        yield f"Keys of events that were ignored (no field, or too long a duration): {count}."
     if count := _sum(own.unknown):
         yield f"Events with a code that no taxonomy has: {count}; see unknown codes."
     if count := unknown_codes.evicted:

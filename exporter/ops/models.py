@@ -153,15 +153,18 @@ class Beacon(BaseModel):
         None, description="The platform's words; used as the code when there is no code."
     )
     session_id: SessionId = None
-    age_seconds: Annotated[float, Field(ge=0, le=MAX_AGE)] | None = Field(
+    age_seconds: Annotated[float, Field(ge=0)] | None = Field(
         None,
         description="How long ago the session ended, by a monotonic clock; default 0. It replaces "
-        "occurred_at, which a browser may not send. An end older than `max_event_age` counts as late.",
+        "occurred_at, which a browser may not send. An end older than `max_event_age` counts as late. "
+        f"A larger age than {MAX_AGE} counts as {MAX_AGE}.",
     )
-    duration_seconds: Annotated[float, Field(ge=0, le=MAX_BEACON_DURATION)] | None = None
+    duration_seconds: float | None = Field(
+        None, description=f"0 to {MAX_BEACON_DURATION}; any other duration is ignored."
+    )
     final: Final = True
     user: User = None
-    labels: dict[str, Label | None] | None = Field(
+    labels: dict[str, Label | float | bool | None] | None = Field(
         None, description="Names and values of the site's entry; any other value becomes `other`."
     )
 

@@ -112,7 +112,7 @@ def test_rejected_events_are_named_and_the_others_counted(browsers: Browsers) ->
         {"id": "b", "code": True},
         {"id": "c", "system": "softdrive"},
         5,
-        {"id": "d", "labels": {"region": 5}},
+        {"id": "d", "labels": {"region": []}},
     ]
     answer = browsers.post(events)
     assert answer.status == 200

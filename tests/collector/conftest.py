@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from exporter.beacons.script import FILE
 from exporter.beacons.sites import hash_key, make_key
 from tests.collector.site import Site
 from tests.collector.visitor import Visitor
@@ -70,10 +71,14 @@ def exporter(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
             "/slow": tags["slow"] + APP,
             "/frame": framed + frame + frame.replace("player", "other", 1),
             "/no-frame": framed,
+            "/frames": framed.replace("#player", "iframe") + frame * 2,
+            "/keyless-first": f"{script}></script>{shop}{APP}",
+            "/copy": f'<script src="/copy.js" data-key="{keys["shop"]}"></script>',
             "/bare": f"{script}></script><script>const KEY = '{keys['shop']}'</script>",
             "/elsewhere": "",
         }
         site.pages = {path: HEAD + page for path, page in pages.items()}
+        site.pages["/copy.js"] = FILE.read_text("utf-8")
         yield running
 
 

@@ -9,7 +9,7 @@ class Sdk {
   constructor() {
     this.reachable = true;
     const listeners = [];
-    this.reconnectStream = { on: (_event, listener) => listeners.push(listener) };
+    this.reconnectStream = { on: (_event, listener) => this.followed = listeners.push(listener) };
     this.pixelStreaming = new EventTarget();
     this.say = (state) => listeners.forEach((listener) => listener(state));
   }

@@ -1,8 +1,10 @@
 """docs/browser.md: its commands are run, its pages are opened."""
 
 import re
+import socket
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser
 
 from tests.collector.site import PLAYER, SDK, Site
@@ -14,7 +16,9 @@ from tests.test_readme import Terminal, settled, shown
 
 TEXT = re.sub(r"^   ", "", (DOCS / "browser.md").read_text("utf-8"), flags=re.MULTILINE)
 INGEST, KEY, PLAYERS = "https://ends.example.com", "YOUR-KEY", "https://share.streampixel.io"
-MODULE = """<script type="importmap">{"imports": {"streampixelsdk": "/sdk.module.js"}}</script>"""
+HEAD = """<!doctype html><link rel="icon" href="data:,">
+<script type="importmap">{"imports": {"streampixelsdk": "/sdk.module.js"}}</script>"""
+SDK_MODULE = f"{SDK}export const StreamPixelApplication = async () => window.sdk = new Sdk();"
 
 
 def test_steps_of_the_docs_lead_to_a_counted_end(
@@ -30,14 +34,11 @@ def test_steps_of_the_docs_lead_to_a_counted_end(
     with ExporterProcess(tmp_path / "data", settings=settings) as started:
         ingest = f"http://127.0.0.1:{started.ports['ingest']}"
         pages = [page.replace(INGEST, ingest).replace(KEY, key[1]) for page in blocks(TEXT, "html")]
-        head = '<!doctype html><link rel="icon" href="data:,">' + MODULE
-        site.pages |= {f"/docs/{number}": head + page for number, page in enumerate(pages)}
-        site.pages["/sdk.module.js"] = (
-            f"{SDK}export const StreamPixelApplication = async () => window.sdk = new Sdk();"
-        )
+        site.pages |= {f"/docs/{number}": HEAD + page for number, page in enumerate(pages)}
+        site.pages["/sdk.module.js"] = SDK_MODULE
         with Visitor(browser, site, started) as visitor:
             page = visitor.open("/docs/0")
-            page.wait_for_function("window.sdk", polling=20)
+            page.wait_for_function("window.sdk?.followed", polling=20)
             page.evaluate("sdk.play()")
             visitor.close(page)
             visitor.assert_counted(end(1001))
@@ -53,10 +54,24 @@ def test_steps_of_the_docs_lead_to_a_counted_end(
             page.evaluate(MESSAGES_RECEIVED)
             visitor.close(page)
             visitor.assert_counted(end(1001))
-        with Visitor(browser, site, started) as visitor:
-            page = visitor.open("/docs/2")
-            page.evaluate("SessionEndCollector.end(4006)")
-            visitor.assert_delivered(page, end(4006))
+
+
+@pytest.mark.parametrize(("number", "ready"), [(0, "window.sdk"), (1, "window.ready")])
+def test_page_does_not_wait_for_an_exporter_that_does_not_answer(
+    browser: Browser, site: Site, number: int, ready: str
+) -> None:
+    """Fails with `defer`: browsers run deferred scripts and modules in order."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ingest = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        markup = blocks(TEXT, "html")[number].replace(INGEST, ingest)
+        site.pages["/docs/silent"] = f"{HEAD}{markup}<script type=module>window.ready = 1</script>"
+        site.pages["/sdk.module.js"] = SDK_MODULE
+        context = browser.new_context()
+        context.route(f"{PLAYERS}/**", lambda route: route.fulfill(body=PLAYER))
+        page = context.new_page()
+        page.goto(f"{site.origin}/docs/silent", wait_until="domcontentloaded", timeout=5_000)
+        page.wait_for_function(ready, polling=20, timeout=5_000)
+        context.close()
 
 
 def test_tables_list_fields_and_settings_of_the_script() -> None:

@@ -5,12 +5,14 @@ import json
 import pytest
 
 from tests.collector.visitor import MESSAGES_RECEIVED, Counts, Visitor, end, interruption
-from tests.e2e.exporter_process import wait_for
+from tests.e2e.exporter_process import ExporterProcess, wait_for
 
 INACTIVITY = 4004
 """Maximum Runtime Reached, because no documented code stands for inactivity."""
-WARNING = "session-end-collector: %s, so no session end is reported; see docs/browser.md"
+WARNING = "session-end-collector: %s, so session ends are missing; see docs/browser.md"
 NOTHING = WARNING % "there is nothing to follow"
+NO_START = WARNING % "start() needs a key, and ingest in a module or a copy"
+SECOND = WARNING % "a second iframe needs its own session()"
 WITHOUT_RECONNECT_STREAM = """([script, app]) => {
     const player = new EventTarget();
     const fire = (type, data) => player.dispatchEvent(Object.assign(new Event(type), { data }));
@@ -51,6 +53,7 @@ WARNED = "sdk.pixelStreaming.dispatchEvent(new Event('afkWarningActivate'));"
 EXPECTED = (
     end(1000, 2) | end(4001) | end(4004, 4) | end(4007, 5) | end("unknown") | interruption(1005, 2)
 )
+WEBRTC_FAILED = "sdk.pixelStreaming.dispatchEvent(new Event('webRtcFailed'));"
 FAILED = """() => {
     sdk.say({ status: "connecting" });
     sdk.say({ status: "failed", reason: "Worker Node Unavailable" });
@@ -79,12 +82,17 @@ TWO_STREAMS = """() => {
         ("/", "sdk.close(undefined, 'Worker Node Unavailable')", end(4001)),
         # A failure without a number is 4007 only after a drop.
         ("/", FAILED, end(4001)),
+        ("/", f"sdk.say({{ status: 'connecting' }}); {WEBRTC_FAILED}", end(4007)),
+        ("/", f"sdk.play(); {WEBRTC_FAILED}", end(4007)),
         ("/", WEBSOCKET, end(4004)),
         ("/", "SessionEndCollector.end(); SessionEndCollector.end('4000')", end(1000) | end(4000)),
         ("/", TWO_STREAMS, end(1000) | end(4006)),
         ("/twice", "sdk.play(); sdk.close(4006)", end(4006)),
     ],
-    ids=["two attempts", "reason", "failure", "websocket", "call", "two sessions", "two scripts"],
+    ids=[
+        *("two attempts", "reason", "failure", "WebRTC attempt", "WebRTC"),
+        *("websocket", "call", "two sessions", "two scripts"),
+    ],
 )
 def test_end_is_counted_once(visitor: Visitor, path: str, script: str, counted: Counts) -> None:
     page = visitor.open(path)
@@ -183,8 +191,48 @@ def test_call_without_effect_is_warned_about_once(visitor: Visitor) -> None:
         page = visitor.open("/bare")
         page.evaluate(f"void SessionEndCollector.{call}")
         page.evaluate(f"void SessionEndCollector.{call}")
-        warning = WARNING % "start() needs a key" if call == "start({})" else NOTHING
-        assert visitor.take_faults() == [warning], call
+        assert visitor.take_faults() == [NO_START if call == "start({})" else NOTHING], call
+
+
+def test_copy_or_module_without_the_exporters_address_is_warned_about(
+    visitor: Visitor, exporter: ExporterProcess
+) -> None:
+    """Fails when a copy sends to its own address, which nothing answers."""
+    page = visitor.open("/copy")
+    wait_for(lambda: page.evaluate("1") and visitor.faults)
+    assert visitor.take_faults() == [NO_START]
+    page = visitor.open("/elsewhere")
+    page.evaluate("import('/copy.js').then(() => SessionEndCollector.start({ key: 'key' }))")
+    assert visitor.take_faults() == [NO_START]
+    for address in ("", "/", "/v1/collector.js"):
+        page = visitor.open("/bare")
+        ingest = f"http://127.0.0.1:{exporter.ports['ingest']}{address}"
+        page.evaluate("(ingest) => SessionEndCollector.start({ key: KEY, ingest })", ingest)
+        page.evaluate("SessionEndCollector.end(4001)")
+        visitor.advance(page, 1)
+        visitor.wait_until_sent(page)
+    visitor.assert_counted(end(4001, 3))
+
+
+def test_second_iframe_of_a_session_is_warned_about(visitor: Visitor) -> None:
+    page = visitor.open("/frames")
+    wait_for(lambda: page.evaluate("1") and visitor.faults)
+    assert visitor.take_faults() == [SECOND]
+    page = visitor.open("/frame")
+    page.evaluate(
+        "SessionEndCollector.frame('#player'); SessionEndCollector.session().frame('#other')"
+    )
+    page.evaluate("SessionEndCollector.frame('#other')")
+    assert visitor.take_faults() == [SECOND]
+    # A page that replaces its player.
+    page = visitor.open("/frame")
+    page.evaluate("player.remove(); SessionEndCollector.frame('#other')")
+
+
+def test_script_tag_with_a_key_starts_after_one_without(visitor: Visitor) -> None:
+    page = visitor.open("/keyless-first")
+    page.evaluate("sdk.play(); sdk.close(4006)")
+    visitor.assert_delivered(page, end(4006))
 
 
 def test_iframe_that_is_missing_when_the_page_is_loaded_is_warned_about(visitor: Visitor) -> None:

@@ -11,7 +11,11 @@ from exporter import names
 from tests.collector.site import Site
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 
-KEPT = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:')).length"
+_STORED = "Object.keys(localStorage).filter((key) => key.startsWith('session-end-collector:'))"
+LIVE = f"{_STORED}.map((key) => JSON.parse(localStorage[key])).filter((item) => item.live)"
+"""The stored ends of pages that are still open."""
+KEPT = f"{_STORED}.length - {LIVE}.length"
+"""The number of stored events to be sent."""
 MESSAGES_RECEIVED = "new Promise((done) => { onmessage = done; postMessage(0); })"
 """A promise that resolves when the page has received all messages sent before."""
 Counts = dict[tuple[str, str], int]
