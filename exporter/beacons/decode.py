@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from exporter.beacons.sites import Site
 from exporter.errors import Rejected
-from exporter.event_fields import PLACEHOLDERS, by_name
+from exporter.event_fields import by_name
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
 from exporter.ingest.event import (
@@ -83,7 +83,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
             "labels": _labels(value.get("labels"), site),
         }
     )
-    if event.id is None or event.id in PLACEHOLDERS:
+    if event.id is None:
         # A browser sends an event again when it could not read the answer.
         raise Rejected("invalid_field", "id: required in a beacon, the same in each retry")
     if event.duration_seconds is not None and not 0 <= event.duration_seconds <= MAX_DURATION:
@@ -95,7 +95,7 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
         raise Rejected("invalid_field", "age_seconds: must not be negative")
     event.id = _hashed(event.id)
     event.occurred_at = now - timedelta(seconds=age)
-    if event.user is not None and event.user not in PLACEHOLDERS:
+    if event.user is not None:
         event.user = f"beacon:{site.name}\0{event.user}"
     return event, f"beacon:{site.name}"
 

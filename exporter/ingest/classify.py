@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from exporter.errors import Rejected
-from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import MAX_DURATION, Columns, Decoded, FieldMatcher, Rejection
 from exporter.ingest.keys import fingerprint, fingerprints, key_of_id, keys, user_hashes
 from exporter.ingest.labels import LabelValues
@@ -61,8 +60,7 @@ class Classifier:
 
     def classify_columns(self, decoded: Decoded, now: float) -> Classified:
         """`classify` for any request."""
-        events, sources = _without_placeholders(decoded.events), decoded.sources
-        rejected = decoded.rejected
+        events, sources, rejected = decoded.events, decoded.sources, decoded.rejected
         places = range(len(events.system)) if decoded.places is None else decoded.places
         at = datetime.fromtimestamp(now, UTC)
         try:
@@ -120,7 +118,7 @@ class Classifier:
         if decoded.total != 1 or len(events.system) != 1 or decoded.sources:
             return None
         (system,), (code,), (id_,), (session,), (at,), (duration,), (phase,), (final,), *_ = events
-        if id_ is None or not _is_plain(id_) or (session is not None and not _is_plain(session)):
+        if id_ is None or not _is_short(id_) or (session is not None and not _is_short(session)):
             return None
         if duration is not None and not 0 <= duration <= MAX_DURATION:
             return None
@@ -210,17 +208,8 @@ class Classifier:
         return series, sum(each.family is Family.LATE for each in series)
 
 
-def _without_placeholders(events: Columns) -> Columns:
-    """The events, with None for the ids and session ids in `PLACEHOLDERS`."""
-    columns = events.id, events.session_id
-    if all(map(PLACEHOLDERS.isdisjoint, columns)):
-        return events
-    ids, sessions = ([None if id_ in PLACEHOLDERS else id_ for id_ in column] for column in columns)
-    return events._replace(id=ids, session_id=sessions)
-
-
-def _is_plain(text: str) -> bool:
-    return 0 < len(text) <= _SHORT and text.isascii() and text not in PLACEHOLDERS
+def _is_short(text: str) -> bool:
+    return 0 < len(text) <= _SHORT and text.isascii()
 
 
 def _valid_ids(ids: Sequence[str | None]) -> bool:

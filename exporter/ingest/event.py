@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from exporter.errors import Rejected, quoted
-from exporter.event_fields import FIELDS, field_named, nearest_field
+from exporter.event_fields import FIELDS, PLACEHOLDERS, field_named, nearest_field
 from exporter.ingest.strict_json import type_name
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -157,7 +157,7 @@ class Decoded:
 
 
 def from_json(value: Any) -> Event:
-    """The event in a parsed JSON value; null and "" count as absent.
+    """The event in a parsed JSON value; null and "" count as absent, as do ids and users in `PLACEHOLDERS`.
 
     `occurred_at` may also be a datetime, `labels` also a JSON text. Raises `Rejected`, which names field and
     rule.
@@ -179,14 +179,14 @@ def from_json(value: Any) -> Event:
         at = checked_text("occurred_at", at)
     elif not isinstance(at, datetime | None):
         raise wrong_type("occurred_at", _TIME_FORMAT, at)
-    user = checked_text("user", value.get("user"))
+    user = _id("user", value)
     if user is not None and len(user) > MAX_USER:
         raise Rejected("invalid_field", f"user: must be at most {MAX_USER} characters")
     return Event(
         system=checked_text("system", value["system"]) or "",
         code=checked_text("code", code) if isinstance(code, str) else code,
-        id=checked_text("id", value.get("id")),
-        session_id=checked_text("session_id", value.get("session_id")),
+        id=_id("id", value),
+        session_id=_id("session_id", value),
         occurred_at=parsed_time("occurred_at", at) if isinstance(at, str) else at,
         duration_seconds=checked_number("duration_seconds", value.get("duration_seconds")),
         phase=checked_text("phase", value.get("phase")),
@@ -194,6 +194,11 @@ def from_json(value: Any) -> Event:
         user=user,
         labels=_labels(value.get("labels")),
     )
+
+
+def _id(name: str, value: dict[str, Any]) -> str | None:
+    text = checked_text(name, value.get(name))
+    return None if text in PLACEHOLDERS else text
 
 
 def wrong_type(name: str, allowed: str, value: Any) -> Rejected:

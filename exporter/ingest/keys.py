@@ -18,7 +18,6 @@ from operator import xor
 import msgspec
 from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh3_128_digest
 
-from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import Columns
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ledger.contract import USER_BYTES, Family, Series
@@ -90,7 +89,7 @@ def user_hashes(
         blake2b(
             f"{each.system}\0{each.code}\0{user}".encode(), key=key, digest_size=USER_BYTES
         ).digest()
-        if user is not None and user not in PLACEHOLDERS and each.family is Family.ENDS
+        if user is not None and each.family is Family.ENDS
         else None
         for user, each in zip(events.user, series, strict=True)
     ]

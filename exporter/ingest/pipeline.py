@@ -12,7 +12,6 @@ import msgspec
 from starlette.types import Receive
 
 from exporter.errors import NothingValid, Refused, Unparseable
-from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
@@ -271,8 +270,7 @@ def _reply(counted: Counted) -> bytes:
 
 def _apply_idempotency_key(decoded: Decoded, key: bytes) -> None:
     """Make the header the id of a single event that has none; the draft standard quotes its value."""
-    ids = decoded.events.id
-    if decoded.total != 1 or len(ids) != 1 or (ids[0] is not None and ids[0] not in PLACEHOLDERS):
+    if decoded.total != 1 or len(decoded.events.id) != 1 or decoded.events.id[0] is not None:
         return
     try:
         text = key.decode().strip()

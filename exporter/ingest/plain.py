@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
+from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import MAX_USER, Columns, Event, Time
 from exporter.ingest.guard import Media
 from exporter.ingest.large_bodies import LARGE
@@ -82,8 +83,10 @@ def decode(media: Media, body: bytes, max_events: int) -> Columns | None:
     """The events of a plain body; None for another body. Raises as msgspec does."""
     if body[:1] == b"{" and media is Media.JSON and len(body) <= LARGE:
         # Without lists: the latency of a single event matters most.
-        values = astuple(_ANY.single.decode(body))
-        if count(body) != _quotes_of(values):
+        event = _ANY.single.decode(body)
+        values = astuple(event)
+        ids = event.id, event.session_id, event.user
+        if count(body) != _quotes_of(values) or not PLACEHOLDERS.isdisjoint(ids):
             return None
         return Columns._make(zip((*values[:-1], bytes(values[-1]))))
     shape = shape_of(body)
@@ -103,6 +106,9 @@ def _decode_batch(media: Media, body: bytes, max_events: int, shape: Shape) -> C
     if not 0 < len(events) <= max_events:
         return None
     columns = Columns.of(events, shape.names)
+    # The strict parser reads them as absent.
+    if not all(map(PLACEHOLDERS.isdisjoint, (columns.id, columns.session_id, columns.user))):
+        return None
     labels = b"".join(columns.labels)
     if len(labels) > _LABELS * len(events) and _take_long(labels, len(events)):
         return None

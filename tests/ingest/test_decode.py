@@ -354,3 +354,13 @@ def test_spaces_after_an_event_cost_little_time() -> None:
     for _ in range(100):
         shape_of(body)
     assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize("name", ["id", "session_id", "user"])
+@pytest.mark.parametrize("several", [False, True], ids=["an event", "an array"])
+def test_placeholder_for_a_missing_value_is_absent(name: str, several: bool) -> None:
+    """Fails when the fast path takes such a body."""
+    event = {"system": "softdrive", "code": "01", name: "undefined"}
+    body = json.dumps([event] if several else event).encode()
+    decoded = DECODER.decode(Media.JSON, body, {})
+    assert getattr(decoded.events, name)[0] is None
