@@ -6,7 +6,7 @@
 -- KEYS  1 series, 2 durations, 3 the shard's last commit
 -- ARGV  1 milliseconds of the clock, "" for Redis' own
 --       2 milliseconds that an id is remembered
---       3 `created` of new records, Unix seconds
+--       3 the time of new exemplars, Unix seconds
 --       4 this commit's name
 --       5 "always" to write the commit's name even when all events are duplicates
 --       6 milliseconds of the first-seen delay of new series
@@ -20,7 +20,7 @@
 --         the number of its series, of its event, and the session
 -- Reply 1 the commit before this one, 2 the last commit now, 3 milliseconds of the clock,
 --       4 a digit a key, or "" when all are new; 5 records of the series, 6 of the cells
-local created, name = ARGV[3], ARGV[4]
+local seen_at, name = ARGV[3], ARGV[4]
 local repeats = ARGV[7] ~= ''
 local keys, fingerprints, places, cells, seconds = ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local again = ARGV[13]
@@ -102,12 +102,13 @@ local exemplars = {}
 for at = 16 + n_series + n_cells, #ARGV, 3 do
   local place = tonumber(ARGV[at]) + 1
   if not exemplars[place] and accepted[tonumber(ARGV[at + 1]) + 1] then
-    exemplars[place] = created .. ' ' .. ARGV[at + 2]
+    exemplars[place] = seen_at .. ' ' .. ARGV[at + 2]
   end
 end
 
--- A series' record: count, high-water mark, created, end of the first-seen delay (0: known from the
--- start) and its exemplar. A value of another form was not written by a ledger, and is not overwritten.
+-- A series' record: count, high-water mark, 0 (earlier versions: the time of its creation), end of the
+-- first-seen delay (0: known from the start) and its exemplar. A value of another form was not written by a
+-- ledger, and is not overwritten.
 -- A repeat counts in the series of repeats only: readers add repeats to ends. If the series of ends
 -- included repeats, ends less repeats would decrease after a loss, while ends stay at their mark.
 local series, rows = {}, {}
@@ -116,7 +117,7 @@ chunked(1, n_series, function(from, to)
   for i = 1, #stored do
     local place, record = from + i - 1, stored[i]
     if counts[place] then
-      local count, kept, exemplar = '0', '0 ' .. created .. ' ' .. shown_at, '-'
+      local count, kept, exemplar = '0', '0 0 ' .. shown_at, '-'
       if record then
         count, kept, exemplar = string.match(record, '^(%d+) (%d+ %S+ %d+) (.*)$')
       end
@@ -132,14 +133,15 @@ chunked(1, n_series, function(from, to)
   end
 end)
 
--- A cell's record: created, sum, counts of the buckets; after the bar its high-water mark.
+-- A cell's record: 0 (earlier versions: the time of its creation), sum, counts of the buckets; after the
+-- bar its high-water mark.
 local durations, lines = {}, {}
 for cell = 1, n_cells do
   local field = ARGV[15 + n_series + cell]
   local record = call('HGET', KEYS[2], field)
   local added = observed[cell]
   if added then
-    local head, mark = created .. ' 0' .. string.rep(' 0', 13), ''
+    local head, mark = '0 0' .. string.rep(' 0', 13), ''
     if record then head, mark = string.match(record, '^([^|]*)|(.*)$') end
     local parts = {}
     for part in string.gmatch(head or '', '%S+') do parts[#parts + 1] = part end

@@ -5,7 +5,7 @@
 -- ARGV  1 milliseconds of the clock, "" for Redis' own; 2 this commit's name
 --       3 a replica's name; 4 milliseconds after which a silent replica is gone
 --       5 format, 6 shards, 7 the id that a new ledger gets
---       8 `created` of what is new, 9 how many series; then their names, then those of the cells
+--       8 how many series; then their names, then those of the cells
 -- Reply 1 format, 2 shards, 3 the ledger's id, 4 how many other replicas there are, 5 milliseconds
 --       of the clock, 6 how many other replicas have not left, also without heartbeats
 local clock = ARGV[1]
@@ -31,13 +31,13 @@ if not stored[1] then
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', tonumber(clock) - tonumber(ARGV[4]))
 redis.call('ZADD', KEYS[5], clock, ARGV[3])
-local last, added = 9 + tonumber(ARGV[9]), 0
-for i = 10, last do
-  added = added + redis.call('HSETNX', KEYS[1], ARGV[i], '0 0 ' .. ARGV[8] .. ' 0 -')
+local last, added = 8 + tonumber(ARGV[8]), 0
+for i = 9, last do
+  added = added + redis.call('HSETNX', KEYS[1], ARGV[i], '0 0 0 0 -')
 end
 for i = last + 1, #ARGV do
   added = added + redis.call(
-    'HSETNX', KEYS[2], ARGV[i], ARGV[8] .. ' 0' .. string.rep(' 0', 13) .. '|')
+    'HSETNX', KEYS[2], ARGV[i], '0 0' .. string.rep(' 0', 13) .. '|')
 end
 if added > 0 then redis.call('SET', KEYS[3], ARGV[2]) end
 return {ARGV[5], ARGV[6], stored[3] or ARGV[7], others, clock, known}

@@ -175,7 +175,7 @@ class Replica:
         now, and that have not left, as far as Redis knows."""
         settings = self.settings
         replica = (settings.clock_argument(), self._commit_name(), self._id, _SILENT)
-        new = (_FORMAT, settings.shards, secrets.token_hex(4), repr(settings.wall()))
+        new = (_FORMAT, settings.shards, secrets.token_hex(4))
         series, cells = settings.zero, settings.zero_durations
         names = (*map(self._names.of, series), *map(cell_name, cells))
         arguments = (*replica, *new, len(series), *names)
