@@ -5,11 +5,10 @@ import gc
 import os
 import resource
 import socket
-import ssl
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -123,48 +122,6 @@ def test_failed_handshake_is_freed_and_no_longer_counted(
         server.exchange(b"GET / HTTP/1.1\r\n\r\n")
     wait_for(lambda: not alive())
     wait_for(lambda: accepts_tls(server.connect()))
-
-
-def plain_http(peer: socket.socket) -> None:
-    peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
-
-
-def distrusting(peer: socket.socket) -> None:
-    with pytest.raises(ssl.SSLCertVerificationError):
-        ssl.create_default_context().wrap_socket(peer, server_hostname="localhost")
-
-
-def silent(peer: socket.socket) -> None:
-    assert rest(peer) == b""
-
-
-@pytest.mark.parametrize(
-    ("peer", "cause"),
-    [
-        (plain_http, "http request"),
-        (distrusting, "alert unknown ca"),
-        (silent, "handshake is taking longer than 0.5 seconds"),
-    ],
-)
-def test_failed_handshake_is_counted_and_logged_but_no_connect_and_close(
-    start: Start,
-    pair: tuple[Path, Path],
-    caplog: pytest.LogCaptureFixture,
-    peer: Callable[[socket.socket], None],
-    cause: str,
-) -> None:
-    """Fails when each `OSError` is counted: a load balancer's health check would open a ticket. Fails without
-    `ssl_handshake_timeout`: a silent peer stays for 60 s."""
-    server = start(files=pair, receive_timeout=0.5 if peer is silent else DEADLINE)
-    server.connect().close()
-    peer(server.connect())
-    wait_for(lambda: server.refused("tls_handshake"))
-    server.stop()
-    server.join()
-    assert server.refused("tls_handshake") == 1
-    (line,) = (each for each in caplog.records if each.message == "request refused")
-    assert line.fields["client"] == "127.0.0.1"
-    assert cause in line.fields["detail"]
 
 
 @pytest.mark.usefixtures("no_collector")
