@@ -83,6 +83,15 @@ def test_alerts_of_several_systems_are_in_order_of_time(
     assert codes.split()[0] == "System"
 
 
+def test_system_that_stops_before_the_others_is_reported(tmp_path: Path) -> None:
+    """Fails when the history of each system ends with its own last event."""
+    events = [event(at * 10.0, "1000") for at in range(1800)]
+    events += [event(at * 10.0, None, id=f"s-{at}", system="softdrive") for at in range(2520)]
+    text = run([write(tmp_path / "a.ndjson", events)]).text
+    assert "Successful session ends stopped on streampixel" in text
+    assert "stopped on softdrive" not in text
+
+
 def test_json_names_unknown_codes_in_their_alert(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
