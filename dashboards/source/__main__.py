@@ -1,6 +1,7 @@
 """Write dashboards/*.json: the same source gives the same bytes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ from dashboards.source import code, overview, self_monitoring, slo
 FOLDER: Final = Path(__file__).parents[1]
 TOO_NEW: Final = {"allowCustomValue", "legend", "percentChangeColorMode", "placement"}
 """Keys that the SDK adds and Grafana 10.4 does not know."""
+_LINE: Final = 100
+_INNERMOST: Final = re.compile(r"([\[{])\n *([^\[\]{}]*)\n *([\]}])")
+"""A list or an object without others in it. Strings contain no line feeds."""
 
 
 def texts() -> dict[str, str]:
@@ -23,8 +27,14 @@ def texts() -> dict[str, str]:
         source = module.dashboard()
         loaded = json.loads(json.dumps(Dashboard.from_json(source), cls=JSONEncoder))
         text = json.dumps(_with_defaults(source, loaded), indent=2, ensure_ascii=False)
-        files[f"{source['uid']}.json"] = text + "\n"
+        files[f"{source['uid']}.json"] = _INNERMOST.sub(_on_one_line, text) + "\n"
     return files
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    start, content, end = found.groups()
+    line = start + re.sub(r"\n *", " ", content) + end
+    return line if len(line) <= _LINE else found[0]
 
 
 def _with_defaults(source: Any, loaded: Any) -> Any:
