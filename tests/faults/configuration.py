@@ -1,6 +1,5 @@
 """Rows 36 and 37 of the fault table: settings that change before a retry, and invalid labels."""
 
-import itertools
 import json
 import re
 from collections import Counter
@@ -9,10 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.names import INGEST_PATH, SESSION_ENDS, SESSION_ENDS_LATE, SESSION_INTERRUPTIONS
-from tests.commands.running import environment
-from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
-from tests.faults.table import Mutant, patched, reached, row
-from tests.programs import finished
+from tests.e2e.exporter_process import ROOT, ExporterProcess
+from tests.faults.table import Mutant, reached, row
 
 # --- row 36: other settings ------------------------------------------------------------------------
 
@@ -125,55 +122,3 @@ def changed(folder: Path, quick: bool, mutant: str = "") -> str:
         f"{count:,} events, retried under {changes} other settings: {verdicts}; {counted:,.0f} counted",
         counted == count and retries == {"duplicates": changes * count},
     )
-
-
-# --- row 37: invalid labels --------------------------------------------------------------------------
-
-_MISTAKES: Final = {
-    '["region", "shop", "region"]': "'region' is listed twice",
-    '["region", "ledger"]': "'ledger': choose another name",
-    '["region", "region"]': "'region' is listed twice",
-    '["region", "system"]': "'system': choose another name",
-    '["job"]': "'job': choose another name",
-    '["a-b"]': "'a-b': write a label name",
-    '["9a"]': "'9a': write a label name",
-    '["__name__"]': "'__name__': write a label name",
-}
-"""A `labels` setting, and its error."""
-
-
-def _accepted(folder: Path, command: str, labels: str, mutant: str) -> bool:
-    """Whether a command accepts the setting. A refusal must name file, key and value."""
-    config = folder / "exporter.toml"
-    config.write_text(f"labels = {labels}\ndata_dir = '{folder / 'data'}'\n")
-    arguments = (*mutated(mutant), command, "--config", config)
-    done = finished(*arguments, timeout=60, env=environment())
-    if done.returncode == 0:
-        return True
-    assert done.returncode == 1, done.stderr
-    assert f"{config}: labels" in done.stderr, done.stderr
-    assert _MISTAKES[labels] in done.stderr, done.stderr
-    assert not (folder / "data").exists(), "a refused setting left a ledger behind"
-    return False
-
-
-_WITHOUT_DISTINCT: Final = patched("exporter.settings.values.Counter", "lambda _names: {}")
-_WITHOUT_RESERVED: Final = patched("exporter.settings.values.RESERVED_LABELS", "frozenset()")
-
-
-@row(
-    37,
-    "labels that break a scrape",
-    "refused by check and serve",
-    Mutant("distinct labels", _WITHOUT_DISTINCT, r'accepted: check \["region", "shop"'),
-    Mutant("reserved labels", _WITHOUT_RESERVED, r'accepted: check \["region", "ledger"'),
-)
-def labels(folder: Path, quick: bool, mutant: str = "") -> str:
-    """Give each mistake to both commands; when quick, each of three mistakes to one command."""
-    runs = list(itertools.product(("check", "serve"), _MISTAKES))
-    if quick:
-        # `serve` of the mutant would not end, so only `check` is run.
-        runs = runs[:2] + ([] if mutant else runs[-2:-1])
-    accepted = [" ".join(run) for run in runs if _accepted(folder, *run, mutant)]
-    figure = f"{len(runs)} runs of check and serve, refused with key and value"
-    return reached(f"{figure}; accepted: {', '.join(accepted) or 'none'}", not accepted)
