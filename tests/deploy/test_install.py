@@ -19,7 +19,7 @@ import exporter
 from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT
 from tests.programs import output
-from tests.root import as_root, names, owned, read, root_owned
+from tests.root import as_root, names, owned, root_owned
 
 TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -109,13 +109,3 @@ def test_wheel_is_named_as_a_release_names_it(installed: Machine) -> None:
     wheel = f"/session_end_exporter-{exporter.__version__}-py3-none-any.whl"
     assert requirement.url is not None
     assert requirement.url.endswith(wheel)
-
-
-def test_export_writes_the_files_for_other_programs(installed: Machine) -> None:
-    folder = installed.repository / "monitoring"
-    for name in (
-        *("prometheus/prometheus.yml", "prometheus/rules/session-ends.yml"),
-        *("alertmanager/alertmanager.yml", "grafana/dashboards/session-ends.json"),
-        "grafana/provisioning/datasources/prometheus.yaml",
-    ):
-        assert read(folder / name), name

@@ -42,11 +42,3 @@ def test_token_makes_the_host_check_needless(tmp_path):
         scrape = exporter.request("ops", "GET", "/metrics", None, headers)
         event = exporter.request("ingest", "POST", "/v1/session-ends", b"{}", headers)
     assert (scrape.status, event.status) == (401, 421)
-
-
-def test_log_line_of_a_refused_request_has_the_senders_address(tmp_path):
-    headers = {"Content-Type": "application/json"}
-    with ExporterProcess(tmp_path / "data") as exporter:
-        assert exporter.request("ingest", "POST", "/v1/session-ends", b"{", headers).status == 400
-        (line,) = (line for line in exporter.lines() if line["event"] == "request refused")
-    assert (line["reason"], line["client"]) == ("unparseable", "127.0.0.1")

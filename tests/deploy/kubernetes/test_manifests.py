@@ -4,11 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-
 import exporter
 from exporter import names
-from exporter.errors import ConfigError
 from exporter.settings import PREFIX, Settings
 from tests.deploy.kubernetes.conftest import (
     CUSTOM,
@@ -203,12 +200,6 @@ def test_ingress_exposes_only_the_paths_of_events_with_tls(objects: Objects) -> 
 
 
 # --- variables of the exporter's pod: valid settings with which the exporter answers requests ----------
-
-
-def test_service_variables_would_stop_the_exporter() -> None:
-    """Why enableServiceLinks is false: a Service `session-exporter` has a variable like this."""
-    with pytest.raises(ConfigError, match="no such setting"):
-        settings_of({"SESSION_EXPORTER_SERVICE_HOST": "10.0.0.1"})
 
 
 def test_variables_are_valid_settings(environment: dict[str, str], container: Object) -> None:
