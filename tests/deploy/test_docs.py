@@ -122,9 +122,10 @@ def test_links_lead_to_files_and_headings() -> None:
 
 def test_settings_and_metrics_named_on_the_pages_exist() -> None:
     text = "".join(TEXTS.values())
-    # "max_over_time" is a function of PromQL.
-    settings = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first)_\w+)`", text)
-    assert {*settings} - {"max_over_time"} <= {*Settings.model_fields}
+    # A function of PromQL, and a reason of refusals.
+    others = {"max_over_time", "ledger_unavailable"}
+    settings = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first|ledger)_\w+)`", text)
+    assert {*settings} - others <= {*Settings.model_fields}
     variables = re.findall(r"SESSION_EXPORTER_(\w+)", text)
     assert {name.lower() for name in variables} <= {*Settings.model_fields, "config"}
     metrics = re.findall(r"\b(session_exporter_\w+)", text)
