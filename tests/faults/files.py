@@ -1,15 +1,12 @@
-"""Rows 7, 28 and 33 of the fault table: other processes and the ledger's files."""
+"""Rows 7 and 33 of the fault table: two processes with one ledger, and first starts that are killed."""
 
 import contextlib
-import http.client
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -17,8 +14,8 @@ from typing import Final
 from exporter.ledger import recovery
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.store import Meta, Store
-from tests.e2e.exporter_process import ExporterProcess, wait_for
-from tests.faults.table import Missed, Mutant, patched, reached, row
+from tests.e2e.exporter_process import ExporterProcess
+from tests.faults.table import Mutant, reached, row
 
 # --- row 7: a second writer ----------------------------------------------------------------------
 
@@ -33,98 +30,6 @@ def second_writer(folder: Path, quick: bool) -> str:
             assert "in use by another process: two exporters need two data_dirs" in second.log
             assert first.post({"id": "a", "system": "softdrive"}).status == 200
     return "refused with exit code 1"
-
-
-# --- row 28: files that are replaced -------------------------------------------------------------
-
-
-def _replace(data: Path) -> None:
-    data.rename(data.with_name("moved"))
-    shutil.copytree(data.with_name("moved"), data)
-
-
-def _swap(data: Path) -> None:
-    shutil.copy(data / "ledger.db", data / "copy")
-    (data / "copy").replace(data / "ledger.db")
-
-
-_DELETED: Final[dict[str, Callable[[Path], None]]] = {
-    f"{name} deleted": lambda data, name=name: (data / name).unlink()
-    for name in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
-}
-_CHANGES: Final[dict[str, Callable[[Path], None]]] = {
-    "data_dir deleted": shutil.rmtree,
-    "data_dir replaced": _replace,
-    "ledger.db swapped": _swap,
-    **_DELETED,
-}
-_MOST_POSTS: Final = 50
-
-
-def _change(folder: Path, change: str, idle: bool, mutant: str) -> tuple[float, float]:
-    """Change the files of an exporter that gets events, or of an idle exporter.
-
-    Returns the seconds until the exporter noticed the change, and the seconds until it ended.
-    """
-    with ExporterProcess(folder / "data", mutant=mutant) as exporter:
-        assert exporter.post({"id": "before", "system": "softdrive"}).status == 200
-        # Otherwise the import of the pages, a second after the start, would be part of the measured time.
-        exporter.metrics()
-        _CHANGES[change](exporter.data_dir)
-        began = time.monotonic()
-        acknowledged = 0
-
-        def noticed() -> bool:
-            nonlocal acknowledged
-            try:
-                if idle:
-                    return not exporter.ready()
-                event = {"id": str(acknowledged), "system": "softdrive"}
-                answered = exporter.post(event).status == 200
-                acknowledged += answered
-                return not answered or acknowledged > _MOST_POSTS
-            except (OSError, http.client.HTTPException):
-                return True
-
-        wait_for(noticed, what=change)
-        seconds = time.monotonic() - began
-        if acknowledged:
-            raise Missed(f"{change}: {acknowledged} × 200 after")
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            assert not exporter.ready()
-        assert exporter.wait() == 1
-        last = exporter.log.strip().splitlines()[-1]
-        assert str(exporter.data_dir) in last, last
-        assert "restart the exporter: it reads" in last, last
-        return seconds, time.monotonic() - began
-
-
-_OF_FILES: Final = "exporter.ledger.files.OpenFiles"
-_UNCHECKED: Final = "".join(
-    patched(f"{_OF_FILES}.{name}", "lambda self: None") for name in ("check", "check_changes")
-)
-
-
-@row(
-    28,
-    "files deleted or replaced",
-    "503 within 1 s, exit",
-    Mutant("comparison of the files", _UNCHECKED, f"{_MOST_POSTS + 1} × 200"),
-)
-def replaced(folder: Path, quick: bool, mutant: str = "") -> str:
-    changes = [(change, idle) for change in _CHANGES for idle in (False, True)]
-    if quick:
-        changes = [(change, False) for change in _DELETED] + [("data_dir replaced", True)]
-    seconds, ends = zip(
-        *(
-            _change(folder / f"{number} {change} {idle}", change, idle, mutant)
-            for number in range(1 if quick else 5)
-            for change, idle in changes
-        ),
-        strict=True,
-    )
-    figure = f"{len(ends)} changes: noticed in {max(seconds):.2f} s, ended in {max(ends):.2f} s"
-    return reached(figure, quick or max(seconds) <= 1)
 
 
 # --- row 33: a first start that is killed --------------------------------------------------------

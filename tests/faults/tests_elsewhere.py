@@ -69,6 +69,24 @@ REDIS: Final = row_of_tests(
     _CLUSTER + "batches_of_a_silent_shard_are_503_and_retries_are_exact",
     _CLUSTER + "slot_moving_under_load_loses_and_doubles_nothing",
 )
+FILES: Final = row_of_tests(
+    28,
+    "files deleted, swapped, overwritten",
+    "503 within 1 s, exit",
+    _LEDGER + "files.py",
+    "tests/deploy/test_docs.py::test_backup_is_restored_in_the_volume_of_a_running_container",
+    full="no receipt after a change; the ledger breaks within a second, and the exporter exits",
+    mutants=(
+        Mutant(
+            "comparison of the files",
+            "".join(
+                patched(f"exporter.ledger.files.OpenFiles.{name}", "lambda self: None")
+                for name in ("check", "check_changes")
+            ),
+            "deleted_file_is_not_shown",
+        ),
+    ),
+)
 DURATIONS: Final = row_of_tests(
     32,
     "durations of 1e308",
