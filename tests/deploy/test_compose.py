@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+import exporter
 from exporter.settings import PREFIX, load
-from tests.deploy.test_containerfile import IMAGE, texts
 from tests.deploy.test_valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 from tests.programs import finished
@@ -83,15 +83,12 @@ def test_every_service_is_confined_and_has_a_health_check(stack: Service) -> Non
         assert ("healthcheck" in service) == (name not in (*EXPORTERS, FORM)), name
 
 
-def test_exporters_are_built_as_the_version_of_the_image() -> None:
-    (labels,) = texts("LABEL", IMAGE)
-    (version,) = re.findall(r'image\.version="([^"]+)"', labels)
-    # The exporters of REPLICAS are alike, as another test says.
-    for service in (SINGLE["services"]["exporter"], REPLICAS["services"]["exporter"]):
-        assert service["image"] == f"session-end-exporter:{version}"
-        context = (FOLDER / service["build"]["context"]).resolve()
-        assert context == ROOT
-        assert (context / service["build"]["dockerfile"]).exists()
+@STACKS
+def test_exporters_are_built_as_the_version_of_the_package(stack: Service) -> None:
+    service = stack["services"]["exporter"]
+    assert service["image"] == f"session-end-exporter:{exporter.__version__}"
+    assert (FOLDER / service["build"]["context"]).resolve() == ROOT
+    assert (ROOT / service["build"]["dockerfile"]).exists()
 
 
 def test_versions_are_those_that_the_documentation_promises() -> None:
@@ -196,9 +193,6 @@ def test_replicas_have_the_services_of_the_single_exporter() -> None:
     for name in SHARED:
         extends = REPLICAS["services"][name]["extends"]
         assert extends == {"file": "compose.yaml", "service": name}
-    for section in ("networks", "volumes", "secrets"):
-        for name in REPLICAS[section].keys() & SINGLE[section].keys():
-            assert REPLICAS[section][name] == SINGLE[section][name], name
     (config,) = (mount for mount in mounts(REPLICAS) if mount[0] == "prometheus")
     (single,) = (mount for mount in mounts(SINGLE) if mount[1] == FOLDER / "prometheus.yml")
     assert config[1:] == (FOLDER / "prometheus.replicas.yml", *single[2:])

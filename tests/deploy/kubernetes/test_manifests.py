@@ -97,8 +97,6 @@ def test_single_exporter_may_be_evicted_and_keeps_its_volume(
     objects: Objects, stateful_set: Object, pod: Object
 ) -> None:
     assert stateful_set["replicas"] == 1
-    assert stateful_set["podManagementPolicy"] == "Parallel"
-    assert stateful_set["updateStrategy"] == {"type": "RollingUpdate"}
     assert stateful_set["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
     budget = objects["PodDisruptionBudget", NAME]["spec"]
     assert budget["maxUnavailable"] == 1
