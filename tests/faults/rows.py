@@ -6,7 +6,6 @@ from tests.faults import (
     acknowledgements,
     backups,
     bodies,
-    configuration,
     connections,
     descriptors,
     disks,
@@ -26,7 +25,7 @@ from tests.faults.table import Row, rows_of
 
 ATTACKS: Final = (bodies, connections, descriptors, floods)
 DURABILITY: Final = (acknowledgements, backups, disks, files, kills, power_cut)
-OPERATION: Final = (configuration, double_scrape, exposition, lost_log, soak)
+OPERATION: Final = (double_scrape, exposition, lost_log, soak)
 REDIS: Final = (redis_kills,)
 ROWS: Final[tuple[Row, ...]] = rows_of(
     *(*ATTACKS, *DURABILITY, *OPERATION, *REDIS, fuzz, tests_elsewhere)

@@ -10,6 +10,24 @@ _FAILURES: Final = f"{_LEDGER}redis_failures.py::test_"
 _CLUSTER: Final = f"{_LEDGER}redis_cluster.py::test_"
 _CERTIFICATES: Final = "tests/server/test_certificates.py::test_"
 _HUGE: Final = "1.7e308"
+_RESOLVED: Final = """
+from dataclasses import replace
+from xxhash import xxh3_64_intdigest
+from exporter.ingest.resolver import Resolver
+resolve = Resolver.__missing__
+def resolve_by_settings(self, spelling):
+    resolved = resolve(self, spelling)
+    self[spelling] = resolved = replace(resolved, {})
+    return resolved
+Resolver.__missing__ = resolve_by_settings
+"""
+# The series contains the category and the label values that follow from the settings.
+_FINGERPRINT_OF_SERIES: Final = _RESOLVED.format(
+    'seed=xxh3_64_intdigest("".join(resolved.series.key).encode())'
+)
+# With an alias that moved, an event without an id gets another key.
+_KEY_OF_CODE: Final = _RESOLVED.format("normalized=resolved.unknown or resolved.code")
+
 
 FSYNC: Final = row_of_tests(
     4,
@@ -146,6 +164,18 @@ HOSTS: Final = row_of_tests(
             patched("exporter.server.listener.AllowedHosts.check", "lambda *_: None"),
             "foreign_host",
         ),
+    ),
+)
+SETTINGS: Final = row_of_tests(
+    36,
+    "settings change before a retry",
+    "duplicate, not conflict",
+    "tests/ingest/test_other_settings.py",
+    "tests/ledger/test_other_settings.py",
+    full="equal keys and fingerprints under another taxonomy and other labels",
+    mutants=(
+        Mutant("fingerprint of the sender's words", _FINGERPRINT_OF_SERIES, "test_keys_and"),
+        Mutant("key of the sender's words", _KEY_OF_CODE, "test_keys_and"),
     ),
 )
 LABELS: Final = row_of_tests(
