@@ -224,3 +224,16 @@ def test_ledger_runs_the_scripts_and_image_of_kubernetes() -> None:
         assert REPLICAS["services"][name]["environment"]["NODE"] == name
         assert f"{name}:/data" in REPLICAS["services"][name]["volumes"]
     assert REPLICAS["services"][FORM]["environment"]["NODES"].split() == NODES
+
+
+def test_prometheus_configurations_are_the_shipped_one_with_other_addresses() -> None:
+    shipped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    rules = yaml.safe_load((ROOT / "rules/session-ends.yml").read_text())["groups"]
+    (pages,) = (group for group in rules if group["name"] == "session-ends-windows")
+    assert shipped["global"]["evaluation_interval"] == pages["interval"]
+    shipped["rule_files"] = ["rules/*.yml"]
+    (scrape,), (alertmanager,) = shipped["scrape_configs"], shipped["alerting"]["alertmanagers"]
+    alertmanager["static_configs"] = [{"targets": ["alertmanager:9093"]}]
+    for name, exporters in (("prometheus", EXPORTERS[:1]), ("prometheus.replicas", EXPORTERS)):
+        scrape["static_configs"] = [{"targets": [f"{exporter}:10401" for exporter in exporters]}]
+        assert yaml.safe_load((FOLDER / f"{name}.yml").read_text()) == shipped

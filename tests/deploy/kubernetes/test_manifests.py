@@ -1,12 +1,14 @@
-"""deploy/kubernetes: the objects of the single exporter, checked without a cluster."""
+"""deploy/kubernetes: the objects of the single exporter, and its README, checked without a cluster."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import exporter
 from exporter import names
 from exporter.settings import PREFIX, Settings
+from exporter.taxonomy.loader import load
 from tests.deploy.kubernetes.conftest import (
     CUSTOM,
     FOLDER,
@@ -15,6 +17,7 @@ from tests.deploy.kubernetes.conftest import (
     assert_confined,
     assert_valid,
     of_kind,
+    overlay,
     settings_of,
 )
 from tests.deploy.kubernetes.kustomize import Object, build
@@ -22,6 +25,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.programs import output
 from tests.rule_groups import groups
 
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
 LABELS = {"app.kubernetes.io/name": NAME}
 SENDERS = {
     "namespaceSelector": {},
@@ -240,3 +244,40 @@ def test_exporter_answers_probes_services_and_senders_with_the_token(
             assert reply.status == status, host
         assert running.post(event).status == 401
         assert running.post(event, Authorization=f"Bearer {TOKEN}").json["accepted"] == 1
+
+
+# --- the README -----------------------------------------------------------------------------------
+
+
+def test_readme_overlay_builds_with_its_changes(tmp_path: Path) -> None:
+    objects = overlay(README, tmp_path)
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    image = f"registry.example.com/session-end-exporter:{exporter.__version__}"
+    assert container["image"] == image
+    ingress = objects["Ingress", NAME]["spec"]
+    assert ingress["tls"][0]["hosts"] == ["ends.example.org"]
+    assert ingress["rules"][0]["host"] == "ends.example.org"
+    for item in objects.values():
+        assert item["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert_valid(objects)
+    # Own codes are mounted where the setting says.
+    (volume,) = (item for item in pod["volumes"] if "configMap" in item)
+    (mount,) = (item for item in container["volumeMounts"] if item["name"] == volume["name"])
+    settings = {item["name"]: item["value"] for item in container["env"]}
+    assert settings[f"{PREFIX}TAXONOMY"] == mount["mountPath"]
+    (tmp_path / "mounted").mkdir()
+    for name, text in objects["ConfigMap", volume["configMap"]["name"]]["data"].items():
+        (tmp_path / "mounted" / name).write_text(text)
+    assert "acme" in load([tmp_path / "mounted"]).systems
+
+
+def test_names_of_the_readme_exist(objects: Objects, pod: Object) -> None:
+    ((name, key),) = re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", README)
+    (volume,) = pod["volumes"]
+    assert (name, key) == (volume["secret"]["secretName"], "ingest")
+    services = {*re.findall(r"Service `([\w-]+)`", README), *re.findall(r"svc/([\w-]+)", README)}
+    assert services == of_kind(objects, "Service").keys()
+    for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
+        assert (ROOT / folder).exists(), folder
+    assert 'session-end-exporter/sender: "true"' in README
