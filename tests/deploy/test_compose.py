@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import exporter
-from exporter.settings import PREFIX, load
+from exporter.settings import PREFIX
+from tests.deploy.kubernetes.conftest import settings_of
 from tests.deploy.test_valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 from tests.programs import finished
@@ -115,11 +116,9 @@ def test_only_the_ingest_port_is_published_on_loopback() -> None:
     assert pages == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
 
 
-def test_links_open_on_the_published_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_open_on_the_published_ports() -> None:
     """Otherwise they begin with the name of a container, or the notification has no link."""
-    for name, value in SINGLE["services"]["exporter"]["environment"].items():
-        monkeypatch.setenv(name, value)
-    settings = load()
+    settings = settings_of(SINGLE["services"]["exporter"]["environment"])
     urls = [settings.runbooks, settings.dashboard_url, settings.prometheus_url]
     for name in ("prometheus", "alertmanager"):
         flags = dict(flag.split("=", 1) for flag in SINGLE["services"][name]["command"])
@@ -198,13 +197,12 @@ def test_replicas_have_the_services_of_the_single_exporter() -> None:
     assert config[1:] == (FOLDER / "prometheus.replicas.yml", *single[2:])
 
 
-def test_exporters_are_alike_and_have_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exporters_are_alike_and_have_valid_settings() -> None:
     replica, single = REPLICAS["services"]["exporter"], SINGLE["services"]["exporter"]
     assert all(REPLICAS["services"][name] == replica for name in EXPORTERS)
     assert "volumes" not in replica
-    for name, value in replica["environment"].items():
-        monkeypatch.setenv(name, value)
-    assert load().ledger == f"redis+cluster://{','.join(NODES)}"
+    settings = settings_of(replica["environment"])
+    assert settings.ledger == f"redis+cluster://{','.join(NODES)}"
     added = replica["environment"].items() - single["environment"].items()
     assert {name for name, _ in added} == {f"{PREFIX}LEDGER", f"{PREFIX}LEDGER_PASSWORD_FILE"}
     assert single["environment"].items() <= replica["environment"].items()

@@ -22,7 +22,8 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from exporter import names
-from exporter.settings import Settings, load
+from exporter.settings import Settings
+from tests.deploy.kubernetes.conftest import settings_of
 from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, refused
 from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
@@ -328,12 +329,11 @@ def test_fluent_bit_makes_events_and_retries_forever_from_its_disk() -> None:
     assert source["storage.type"] == "filesystem"
 
 
-def test_settings_for_fluent_bit_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_for_fluent_bit_are_valid() -> None:
     text = (FOLDER / "fluent-bit.yaml").read_text(encoding="utf-8")
     variables = dict(re.findall(r"(SESSION_EXPORTER_\w+)=(\w+)", text))
     assert len(variables) == 2
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    settings = settings_of(variables)
     # A chunk of 2 MB of MessagePack is less than three times that as JSON.
-    assert load().max_body >= 6 * 1024**2
-    assert load().max_events > Settings.model_fields["max_events"].default
+    assert settings.max_body >= 6 * 1024**2
+    assert settings.max_events > Settings.model_fields["max_events"].default
