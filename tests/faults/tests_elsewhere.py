@@ -67,33 +67,6 @@ HEADERS: Final = row_of_tests(
     "tests/server/test_header_flood.py",
     full="5 × 40 MiB, two ways: memory + ≤ 32 MiB",
 )
-BODIES: Final = row_of_tests(
-    14,
-    "1 GiB chunked body",
-    "413, reads ≤ limit + 64 KiB",
-    "tests/ingest/test_guard.py::test_body_is_read_only_until_the_limit",
-    "tests/server/test_closing.py::test_body_is_read_less_than_64_kib_ahead_of_the_application",
-    "tests/server/test_closing.py::test_little_of_a_body_is_read_after_a_refusal",
-    full="an endless body is 413 at the limit, and read less than 64 KiB ahead of it",
-    mutants=(
-        Mutant(
-            "limit of a body",
-            patched(
-                "exporter.ingest.guard.Guard.__init__",
-                "lambda self, tokens, *_: original(self, tokens, 1 << 40, 1 << 40)",
-            ),
-            "read_only_until_the_limit",
-        ),
-        Mutant(
-            "bounded reads",
-            patched(
-                "exporter.server.connections.BufferedConnection",
-                "lambda connections, *_: connections.make()",
-            ),
-            "read_less_than_64_kib",
-        ),
-    ),
-)
 NOTIFICATIONS: Final = row_of_tests(
     19,
     "event text in notifications",

@@ -8,6 +8,11 @@ from tests.e2e.exporter_process import ExporterProcess
 MIB = 1024**2
 
 
+def bytes_read(exporter: ExporterProcess) -> int:
+    """Bytes that the process has read so far, sockets included (`rchar` of proc(5))."""
+    return _field(exporter, "io", "rchar:")
+
+
 def peak(exporter: ExporterProcess) -> int:
     """The highest resident memory so far, bytes."""
     return _field(exporter, "status", "VmHWM:") * 1024
