@@ -62,10 +62,6 @@ def names(folder: Path) -> list[Path]:
     return [Path(line) for line in listed.splitlines()]
 
 
-def read(path: Path) -> str:
-    return output_as_root("cat", path)
-
-
 def give(folder: Path, uid: int = 0, gid: int = 0) -> None:
     """Change the owner of a folder and its content."""
     output_as_root("chown", "-R", f"{uid}:{gid}", folder)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,48 +41,29 @@ def with_webhooks(folder: Path, url: str, smarthost: str = "") -> Path:
 
     With a mail server, `page` also has the shipped blocks of Slack, at `/slack`, and of e-mail.
     """
-    (slack,) = shipped_receivers()["slack"]["slack_configs"]
-    del slack["api_url_file"]
-    more = {
-        "slack_configs": [slack | {"api_url": f"{url}/slack"}],
-        "email_configs": [mail_block(smarthost)],
-    }
-    return _with_receivers(
-        folder,
-        lambda name: {
-            "webhook_configs": [{"url": f"{url}/{name}", "send_resolved": True}],
-            **(more if smarthost and name == "page" else {}),
-        },
-    )
-
-
-def with_mail(folder: Path, smarthost: str) -> Path:
-    """Every receiver is the shipped e-mail block, with this server."""
-    return _with_receivers(folder, lambda _: {"email_configs": [mail_block(smarthost)]})
-
-
-def mail_block(smarthost: str) -> dict[str, Any]:
-    """The shipped e-mail block with a server that needs no password and has no TLS."""
-    (block,) = shipped_receivers()["email"]["email_configs"]
-    mail = {key: value for key, value in block.items() if not key.startswith("auth_")}
-    return mail | {"smarthost": smarthost, "require_tls": False}
+    path = quick(folder)
+    config = yaml.safe_load(path.read_text())
+    config["receivers"] = [
+        {"name": name, "webhook_configs": [{"url": f"{url}/{name}", "send_resolved": True}]}
+        for name in (receiver["name"] for receiver in config["receivers"])
+    ]
+    if smarthost:
+        (page,) = (receiver for receiver in config["receivers"] if receiver["name"] == "page")
+        (slack,) = shipped_receivers()["slack"]["slack_configs"]
+        del slack["api_url_file"]
+        (mail,) = shipped_receivers()["email"]["email_configs"]
+        # A server that needs no password and has no TLS.
+        mail = {key: value for key, value in mail.items() if not key.startswith("auth_")}
+        page["slack_configs"] = [slack | {"api_url": f"{url}/slack"}]
+        page["email_configs"] = [mail | {"smarthost": smarthost, "require_tls": False}]
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 def shipped_receivers() -> dict[str, dict[str, Any]]:
     """The receivers that users copy, by name, including those in comments."""
     text = re.sub(r"(?m)^  # (?=- name:|  )", "  ", RECEIVERS.read_text())
     return {receiver.pop("name"): receiver for receiver in yaml.safe_load(text)["receivers"]}
-
-
-def _with_receivers(folder: Path, integrations: Callable[[str], dict[str, Any]]) -> Path:
-    path = quick(folder)
-    config = yaml.safe_load(path.read_text())
-    config["receivers"] = [
-        {"name": receiver["name"], **integrations(receiver["name"])}
-        for receiver in config["receivers"]
-    ]
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 def alert(

@@ -66,10 +66,3 @@ def test_alerts_and_signals_of_the_inhibitions_exist() -> None:
     assert names
     assert names <= {alert.name for alert in alerts()}
     assert signals <= {alert.signal for alert in alerts()}
-
-
-def test_templates_of_the_receivers_are_defined_once() -> None:
-    templates = "".join(path.read_text() for path in (FOLDER / "templates").glob("*.tmpl"))
-    files = templates + CONFIG.read_text() + RECEIVERS.read_text()
-    used = set(re.findall(r'template "(session_end[^"]*)"', files))
-    assert sorted(re.findall(r'define "([^"]*)"', templates)) == sorted(used)

@@ -50,19 +50,6 @@ def inhibited(manager: AlertmanagerProcess) -> list[dict[str, Any]]:
     return [item["labels"] for item in manager.get("alerts", active="false", inhibited="true")]
 
 
-def test_codes_of_three_owners_are_one_notification_and_one_resolution(manager, receiver):
-    """Fails when pages are routed by owner, or grouped by code or alert name."""
-    codes = {"4005": "platform", "4006": "application", "4007": "customer_network"}
-    all_codes = {("spike", code) for code in codes}
-    manager.post(*(alert("spike", code, owner=owner) for code, owner in codes.items()))
-    assert notification(receiver) == ("/page", "firing", all_codes)
-    manager.post(
-        *(alert("spike", code, owner=owner, resolved=True) for code, owner in codes.items())
-    )
-    assert notification(receiver) == ("/page", "resolved", all_codes)
-    assert receiver.rest() == []
-
-
 @pytest.mark.parametrize("label", ["system", "cluster"])
 def test_systems_and_clusters_are_separate_notifications_and_inhibit_nothing(
     manager, receiver, label

@@ -39,6 +39,7 @@ HOSTILE = {
     "runbook_url": 'javascript:alert("1")',
     "dashboard_url": "https://evil.example/|x> <!channel>\n<b>",
 }
+NOWHERE = "http://127.0.0.1:9"
 ENDED = r"\d+ \w+ \d\d:\d\d to (\d+ \w+ )?\d\d:\d\d UTC"
 INVISIBLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
 
@@ -75,7 +76,9 @@ def mail(tmp_path):
         return message, *(body.replace("\r\n", "\n") for body in bodies)
 
     receiver = MailReceiver()
-    with running(receiver, shipped.with_mail(tmp_path, receiver.address), read) as send:
+    with running(
+        receiver, shipped.with_webhooks(tmp_path, NOWHERE, receiver.address), read
+    ) as send:
         yield send
 
 

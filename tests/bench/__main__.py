@@ -16,21 +16,11 @@ from tests.bench.setup import Setup, working_folder
 from tests.bench.turns import Bench, Line, measure, show
 
 
-def _chosen(text: str) -> list[Bench]:
-    keys = [bench.key for bench in BENCHES]
-    wanted = text.split(",")
-    if unknown := set(wanted) - set(keys):
-        raise argparse.ArgumentTypeError(
-            f"no such row: {', '.join(sorted(unknown))}; rows are {', '.join(keys)}"
-        )
-    return [bench for bench in BENCHES if bench.key in wanted]
-
-
 def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    rows = ", ".join(bench.key for bench in BENCHES)
+    rows = [bench.key for bench in BENCHES]
     parser.add_argument(
-        "--only", type=_chosen, default=BENCHES, metavar="ROW,…", help=f"these rows: {rows}"
+        "--only", nargs="+", choices=rows, default=rows, metavar="ROW", help=f"of {', '.join(rows)}"
     )
     parser.add_argument(
         "--against", type=Path, metavar="DIR", help="another checkout, in place of the peers"
@@ -49,7 +39,8 @@ def main() -> str | None:
         run = partial(_run, setup=setup, runs=runs, against=against)
         # The short version only proves that each row can be measured, so several rows run at the same time.
         with ThreadPoolExecutor(4) as pool:
-            parts = (pool.map if chosen.quick else map)(run, chosen.only)
+            benches = [bench for bench in BENCHES if bench.key in chosen.only]
+            parts = (pool.map if chosen.quick else map)(run, benches)
             lines = [line for part in parts for line in part]
     print(show(lines))
     print(f"Turns: {runs}. Medians ± half the range; × is the median ratio to the program beside.")

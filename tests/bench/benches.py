@@ -58,20 +58,14 @@ BENCHES: Final = (
         (Peer("no scrape", partial(waits, 10_000, False), "≤ 10 more"),),
     ),
     Bench("page", "ms for the page of all codes", page, goal="≤ 5"),
-    Bench(
-        "rules-1", "ms to evaluate all rules, 1 label value", partial(evaluation, 1), goal="≤ 60"
-    ),
-    Bench(
-        "rules-10",
-        "ms to evaluate all rules, 10 label values",
-        partial(evaluation, 10),
-        goal="≤ 60",
-    ),
-    Bench(
-        "rules-50",
-        "ms to evaluate all rules, 50 label values",
-        partial(evaluation, 50),
-        goal="≤ 100",
+    *(
+        Bench(
+            f"rules-{values}",
+            f"ms to evaluate all rules, {values} label values",
+            partial(evaluation, values),
+            goal=goal,
+        )
+        for values, goal in ((1, "≤ 60"), (10, "≤ 60"), (50, "≤ 100"))
     ),
     Bench(
         "redis",

@@ -74,16 +74,6 @@ def test_window_ends_a_session_without_further_events(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["'x'.repeat(127) + '😀'", "'\\ud83d'"], ids=["cut in a pair", "half of a pair"]
-)
-def test_code_with_half_of_a_surrogate_pair_is_counted(visitor: Visitor, code: str) -> None:
-    """Fails without `replace`: the exporter rejected the end, and the page deleted it."""
-    page = visitor.open()
-    page.evaluate(f"sdk.play(); SessionEndCollector.end({code})")
-    visitor.assert_delivered(page, end("unknown"))
-
-
-@pytest.mark.parametrize(
     ("script", "counted"),
     [
         ("sdk.play()", end(1001)),

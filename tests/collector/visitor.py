@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from exporter import names
 from tests.collector.site import Site
@@ -73,15 +73,6 @@ class Visitor:
         """Return the page's errors and console lines so far; the exit then ignores them."""
         faults, self.faults = self.faults, []
         return faults
-
-    def lose_next_answer(self) -> None:
-        """Let the next beacon arrive, and drop its answer."""
-
-        def drop(route: Route) -> None:
-            route.fetch()
-            route.abort()
-
-        self.context.route("**/v1/beacons/**", drop, times=1)
 
     def open(self, path: str = "/", origin: str | None = None) -> Page:
         page = self.context.new_page()

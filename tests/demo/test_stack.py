@@ -1,14 +1,12 @@
 """Addresses and configuration of the demo's programs."""
 
 import re
-from pathlib import Path
 
 import yaml
 
-from deploy.demo.stack import SPEED, compressed, configure
+from deploy.demo.stack import SPEED, compressed
 from exporter import rule_files
 from tests.alertmanager import shipped
-from tests.programs import output
 
 DURATION = re.compile(r"\b(?:\d+[smhd])+\b")
 
@@ -38,27 +36,3 @@ def test_compressed_alertmanager_waits_longer_than_an_evaluation_of_the_rules() 
     rules = compressed((rule_files.RULES / "session-ends.yml").read_text())
     intervals = {group["name"]: group["interval"] for group in yaml.safe_load(rules)["groups"]}
     assert min(map(seconds, waits)) > seconds(intervals["session-ends-windows"])
-
-
-def test_configuration_names_the_listeners_of_the_demo(tmp_path: Path) -> None:
-    """Fails when a shipped file contains an address that the demo does not replace."""
-    listeners = {
-        "ingest": "a:1",
-        "ops": "b:2",
-        "prometheus": "c:3",
-        "alertmanager": "d:4",
-        "grafana": "e:6",
-    }
-    configure(tmp_path, listeners, "http://e:5")
-    for tool, file in (
-        ("promtool check config", "prometheus"),
-        ("amtool check-config", "alertmanager"),
-    ):
-        output(*tool.split(), tmp_path / f"{file}.yml")
-    text = (tmp_path / "prometheus.yml").read_text() + (tmp_path / "alertmanager.yml").read_text()
-    assert re.findall(r"targets: \[(.*)\]", text) == ["b:2", "d:4"]
-    files = re.findall(r"api_url_file: (\S+)", text)
-    assert {Path(file).read_text() for file in files} == {
-        "http://e:5/slack-page",
-        "http://e:5/slack-ticket",
-    }

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.settings import PREFIX, load
-from tests.deploy.test_containerfile import IMAGE, texts
+import exporter
+from exporter.settings import PREFIX
+from tests.deploy.kubernetes.conftest import settings_of
 from tests.deploy.test_valkey import SCRIPTS
 from tests.e2e.exporter_process import ROOT
 from tests.programs import finished
@@ -83,15 +84,12 @@ def test_every_service_is_confined_and_has_a_health_check(stack: Service) -> Non
         assert ("healthcheck" in service) == (name not in (*EXPORTERS, FORM)), name
 
 
-def test_exporters_are_built_as_the_version_of_the_image() -> None:
-    (labels,) = texts("LABEL", IMAGE)
-    (version,) = re.findall(r'image\.version="([^"]+)"', labels)
-    # The exporters of REPLICAS are alike, as another test says.
-    for service in (SINGLE["services"]["exporter"], REPLICAS["services"]["exporter"]):
-        assert service["image"] == f"session-end-exporter:{version}"
-        context = (FOLDER / service["build"]["context"]).resolve()
-        assert context == ROOT
-        assert (context / service["build"]["dockerfile"]).exists()
+@STACKS
+def test_exporters_are_built_as_the_version_of_the_package(stack: Service) -> None:
+    service = stack["services"]["exporter"]
+    assert service["image"] == f"session-end-exporter:{exporter.__version__}"
+    assert (FOLDER / service["build"]["context"]).resolve() == ROOT
+    assert (ROOT / service["build"]["dockerfile"]).exists()
 
 
 def test_versions_are_those_that_the_documentation_promises() -> None:
@@ -118,11 +116,9 @@ def test_only_the_ingest_port_is_published_on_loopback() -> None:
     assert pages == [f"127.0.0.1:{port}:{port}" for port in (10401, 9090, 9093, 3000)]
 
 
-def test_links_open_on_the_published_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_open_on_the_published_ports() -> None:
     """Otherwise they begin with the name of a container, or the notification has no link."""
-    for name, value in SINGLE["services"]["exporter"]["environment"].items():
-        monkeypatch.setenv(name, value)
-    settings = load()
+    settings = settings_of(SINGLE["services"]["exporter"]["environment"])
     urls = [settings.runbooks, settings.dashboard_url, settings.prometheus_url]
     for name in ("prometheus", "alertmanager"):
         flags = dict(flag.split("=", 1) for flag in SINGLE["services"][name]["command"])
@@ -196,21 +192,17 @@ def test_replicas_have_the_services_of_the_single_exporter() -> None:
     for name in SHARED:
         extends = REPLICAS["services"][name]["extends"]
         assert extends == {"file": "compose.yaml", "service": name}
-    for section in ("networks", "volumes", "secrets"):
-        for name in REPLICAS[section].keys() & SINGLE[section].keys():
-            assert REPLICAS[section][name] == SINGLE[section][name], name
     (config,) = (mount for mount in mounts(REPLICAS) if mount[0] == "prometheus")
     (single,) = (mount for mount in mounts(SINGLE) if mount[1] == FOLDER / "prometheus.yml")
     assert config[1:] == (FOLDER / "prometheus.replicas.yml", *single[2:])
 
 
-def test_exporters_are_alike_and_have_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exporters_are_alike_and_have_valid_settings() -> None:
     replica, single = REPLICAS["services"]["exporter"], SINGLE["services"]["exporter"]
     assert all(REPLICAS["services"][name] == replica for name in EXPORTERS)
     assert "volumes" not in replica
-    for name, value in replica["environment"].items():
-        monkeypatch.setenv(name, value)
-    assert load().ledger == f"redis+cluster://{','.join(NODES)}"
+    settings = settings_of(replica["environment"])
+    assert settings.ledger == f"redis+cluster://{','.join(NODES)}"
     added = replica["environment"].items() - single["environment"].items()
     assert {name for name, _ in added} == {f"{PREFIX}LEDGER", f"{PREFIX}LEDGER_PASSWORD_FILE"}
     assert single["environment"].items() <= replica["environment"].items()
@@ -230,3 +222,16 @@ def test_ledger_runs_the_scripts_and_image_of_kubernetes() -> None:
         assert REPLICAS["services"][name]["environment"]["NODE"] == name
         assert f"{name}:/data" in REPLICAS["services"][name]["volumes"]
     assert REPLICAS["services"][FORM]["environment"]["NODES"].split() == NODES
+
+
+def test_prometheus_configurations_are_the_shipped_one_with_other_addresses() -> None:
+    shipped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    rules = yaml.safe_load((ROOT / "rules/session-ends.yml").read_text())["groups"]
+    (pages,) = (group for group in rules if group["name"] == "session-ends-windows")
+    assert shipped["global"]["evaluation_interval"] == pages["interval"]
+    shipped["rule_files"] = ["rules/*.yml"]
+    (scrape,), (alertmanager,) = shipped["scrape_configs"], shipped["alerting"]["alertmanagers"]
+    alertmanager["static_configs"] = [{"targets": ["alertmanager:9093"]}]
+    for name, exporters in (("prometheus", EXPORTERS[:1]), ("prometheus.replicas", EXPORTERS)):
+        scrape["static_configs"] = [{"targets": [f"{exporter}:10401" for exporter in exporters]}]
+        assert yaml.safe_load((FOLDER / f"{name}.yml").read_text()) == shipped

@@ -15,7 +15,7 @@ from exporter.ingest.event import Event
 from exporter.ledger.queued import GROUP_EVENTS
 from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.window import Window
-from exporter.settings import Settings, load
+from exporter.settings import Settings
 from exporter.streampixel.builds import EVENTS
 from exporter.streampixel.live_stats import REASONS
 from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
@@ -23,7 +23,7 @@ from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
 from tests.dashboards.conftest import exporter_with_all_metrics
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.ledger.redis_server import RedisServer
-from tests.settings_table import MARKED, default, table, write
+from tests.settings_table import MARKED, table, write
 from tests.streampixel.stats_server import StatsServer
 from tests.test_readme import Shown, Terminal, settled, shown
 
@@ -122,9 +122,10 @@ def test_links_lead_to_files_and_headings() -> None:
 
 def test_settings_and_metrics_named_on_the_pages_exist() -> None:
     text = "".join(TEXTS.values())
-    # "max_over_time" is a function of PromQL.
-    settings = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first)_\w+)`", text)
-    assert {*settings} - {"max_over_time"} <= {*Settings.model_fields}
+    # A function of PromQL, and a reason of refusals.
+    others = {"max_over_time", "ledger_unavailable"}
+    settings = re.findall(r"`((?:max|dedup|shutdown|receive|allow|data|first|ledger)_\w+)`", text)
+    assert {*settings} - others <= {*Settings.model_fields}
     variables = re.findall(r"SESSION_EXPORTER_(\w+)", text)
     assert {name.lower() for name in variables} <= {*Settings.model_fields, "config"}
     metrics = re.findall(r"\b(session_exporter_\w+)", text)
@@ -137,15 +138,6 @@ def test_settings_table_is_up_to_date() -> None:
     assert len(MARKED.findall(TEXTS["settings"])) == 1
     listed = re.findall(r"^\| `(\w+)` \|", table(), re.MULTILINE)
     assert listed == list(Settings.model_fields)
-
-
-def test_defaults_of_the_table_are_valid_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, field in Settings.model_fields.items():
-        if (text := default(field)) != "none":
-            monkeypatch.setenv(f"SESSION_EXPORTER_{name.upper()}", text.strip("`"))
-    settings = load()
-    for name, field in Settings.model_fields.items():
-        assert getattr(settings, name) == field.default, name
 
 
 def test_metrics_table_has_every_family_and_its_type(tmp_path: Path) -> None:
@@ -215,12 +207,6 @@ def test_keys_of_a_system_are_those_of_the_loader() -> None:
     assert quoted(keys["phase"]) == list(PHASES)
     for key, values in (("outcome", Outcome), ("owner", Owner), ("severity", Severity)):
         assert quoted(keys[key]) == [item.value for item in values]
-
-
-def test_alert_lab_has_the_named_flag() -> None:
-    lab = (ROOT / "tests" / "lab" / "__main__.py").read_text(encoding="utf-8")
-    (flag,) = re.findall(r"ARGS=(--\w+)", TEXTS["tune-alerts"])
-    assert f'"{flag}"' in lab
 
 
 def event(id_: str) -> dict[str, object]:
@@ -295,16 +281,6 @@ def test_moved_ledger_is_the_same_ledger(
         assert moved.total(names.SESSION_ENDS, code="4001") == 2
 
 
-def test_copy_of_a_running_exporter_is_damaged(
-    filled: tuple[ExporterProcess, Terminal], folder: Path
-) -> None:
-    _, terminal = filled
-    run(commands("operate")[2], terminal)
-    with ExporterProcess(folder / "moved") as copy:
-        assert copy.request("ops", "GET", names.READY_PATH).status == 503
-        assert copy.total(names.SESSION_ENDS) == 0
-
-
 def test_restored_shared_ledger_is_another_ledger(tmp_path: Path) -> None:
     [command] = blocks(section(TEXTS["operate"], "Back up, restore, move"), "sh")
     with (
@@ -360,16 +336,3 @@ def test_window_memory_and_rate_are_correct() -> None:
     assert LedgerSettings(Path()).ids == settings.dedup_window_ids
     assert f"{settings.max_queue_bytes // 1024**2} MiB" in TEXTS["scale"]
     assert f"{settings.max_label_values} values;" in TEXTS["scale"]
-
-
-def test_goals_are_those_of_the_benchmarks() -> None:
-    _, _, rows, *_ = tables(TEXTS["scale"])
-    sources = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "bench").glob("*.py")
-    )
-    assert len(rows) >= 5
-    for figure, goal in rows:
-        assert f'"{figure}"' in sources, figure
-        amount = re.match(r"[≥≤<] (?:× )?[\d,.]+", goal)
-        assert amount, goal
-        assert re.search(rf'"{re.escape(amount[0])}\b', sources), goal

@@ -1,4 +1,5 @@
-"""docs/install.md without its server section: its commands run with programs that record their arguments.
+"""docs/install.md without its server section, and the commands of docs/scale.md: they run with programs that
+record their arguments.
 
 tests/deploy/test_server.py runs the server section.
 """
@@ -16,10 +17,12 @@ import pytest
 from packaging.requirements import Requirement
 
 import exporter
-from tests.deploy.test_docs import blocks
+from tests.deploy.test_compose import FORM, NODES, REPLICAS
+from tests.deploy.test_containerfile import IMAGE, texts
+from tests.deploy.test_docs import TEXTS, blocks, section
 from tests.e2e.exporter_process import ROOT
 from tests.programs import output
-from tests.root import as_root, names, owned, read, root_owned
+from tests.root import as_root, names, owned, root_owned
 
 TEXT = (ROOT / "docs/install.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -111,11 +114,18 @@ def test_wheel_is_named_as_a_release_names_it(installed: Machine) -> None:
     assert requirement.url.endswith(wheel)
 
 
-def test_export_writes_the_files_for_other_programs(installed: Machine) -> None:
-    folder = installed.repository / "monitoring"
-    for name in (
-        *("prometheus/prometheus.yml", "prometheus/rules/session-ends.yml"),
-        *("alertmanager/alertmanager.yml", "grafana/dashboards/session-ends.json"),
-        "grafana/provisioning/datasources/prometheus.yaml",
-    ):
-        assert read(folder / name), name
+def test_commands_create_a_password_file_for_exporters_and_nodes(tmp_path: Path) -> None:
+    (block,) = blocks(section(TEXTS["scale"], "Replicas over one ledger"), "sh")
+    with root_owned(tmp_path):
+        machine = Machine(tmp_path)
+        secrets = machine.repository / "deploy" / "compose" / "secrets"
+        secrets.mkdir()
+        machine.run(block)
+        password = owned(secrets / "ledger-password")["ledger-password"]
+        (call,) = machine.calls("docker")
+    users = {REPLICAS["services"][name]["user"] for name in (*NODES, FORM)}
+    assert users == {f"{password.gid}:{password.gid}"}
+    (user,) = texts("USER", IMAGE)
+    assert user.startswith(f"{password.uid}:")
+    assert password.mode == 0o440
+    assert call[:3] == ["compose", "-f", "compose.replicas.yaml"]

@@ -35,18 +35,6 @@ JUNK = (
 """Files that a checkout may contain in addition to the committed files."""
 
 
-def package_files() -> dict[str, Path]:
-    """Every file of the package `exporter`, and its place in the repository."""
-    files = {}
-    for path in committed():
-        name = str(path.relative_to(ROOT))
-        if name.startswith("exporter/"):
-            files[name] = path
-        elif name.startswith(SHARED):
-            files[f"exporter/share/{name}"] = path
-    return files
-
-
 class Built(NamedTuple):
     sdist: Path
     wheel: Path
@@ -80,7 +68,12 @@ def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def test_wheel_has_the_files_that_users_need_and_no_others(built: Built) -> None:
-    expected = {name: path.read_bytes() for name, path in package_files().items()}
+    expected = {}
+    for path in committed():
+        name = str(path.relative_to(ROOT))
+        if name.startswith(("exporter/", *SHARED)):
+            place = name if name.startswith("exporter/") else f"exporter/share/{name}"
+            expected[place] = path.read_bytes()
     information = f"{NAME}.dist-info"
     with ZipFile(built.wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}

@@ -22,7 +22,8 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from exporter import names
-from exporter.settings import Settings, load
+from exporter.settings import Settings
+from tests.deploy.kubernetes.conftest import settings_of
 from tests.deploy.lossy import LossyProxy, lost, no_answer, no_request, refused
 from tests.deploy.test_docs import blocks
 from tests.e2e.exporter_process import ROOT, ExporterProcess, Reply, wait_for
@@ -127,12 +128,6 @@ def test_readme_lists_every_sender() -> None:
     files = {path.name for path in FOLDER.iterdir()} - {"README.md"}
     assert files == {*PROGRAMS, "vector.toml", "fluent-bit.yaml", *PAYLOADS}
     assert set(re.findall(r"^\| \[([\w.-]+)\]\(\1\) \|", README, re.MULTILINE)) == files
-
-
-def test_end_sent_twice_counts_once(sender: Sender) -> None:
-    assert answers(sender.run(*sender.end)) == [(1, 0)]
-    assert answers(sender.run(*sender.end)) == [(0, 1)]
-    assert sender.counted == 1
 
 
 def test_end_is_retried_after_lost_answer_and_503_and_counts_once(sender: Sender) -> None:
@@ -316,8 +311,6 @@ def test_vector_makes_events_and_retries_forever_within_the_limits_of_the_export
     assert 'if line.event != "session_end" { abort }' in source
     sink = VECTOR["sinks"]["exporter"]
     assert sink["uri"] == f"http://{Settings().ingest}{names.INGEST_PATH}"
-    assert (sink["type"], sink["method"], sink["encoding"]) == ("http", "post", {"codec": "json"})
-    assert (sink["compression"], sink["auth"]["strategy"]) == ("gzip", "bearer")
     assert sink["batch"]["max_events"] <= Settings().max_events
     assert sink["batch"]["max_bytes"] <= Settings().max_body // 2
     assert sink["acknowledgements"] == {"enabled": True}
@@ -326,27 +319,21 @@ def test_vector_makes_events_and_retries_forever_within_the_limits_of_the_export
 
 def test_fluent_bit_makes_events_and_retries_forever_from_its_disk() -> None:
     grep, keep, modify = FLUENT_BIT["pipeline"]["filters"]
-    assert (grep["name"], grep["regex"]) == ("grep", "event ^session_end$")
-    assert keep["name"] == "record_modifier"
+    assert grep["regex"] == "event ^session_end$"
     assert set(keep["allowlist_key"]) == set(FIELDS.values())
-    assert modify["name"] == "modify"
     assert (modify["copy"], modify["rename"]) == ("session_id id", "time occurred_at")
     (source,), (output,) = (FLUENT_BIT["pipeline"][name] for name in ("inputs", "outputs"))
-    assert f"{output['host']}:{output['port']}{output['uri']}" == (
-        Settings().ingest + names.INGEST_PATH
-    )
-    assert (output["name"], output["format"]) == ("http", "json_lines")
-    assert (output["compress"], output["retry_limit"]) == ("gzip", "no_limits")
-    assert output["header"] == ["Authorization Bearer ${SESSION_ENDS_TOKEN}"]
+    address = f"{output['host']}:{output['port']}{output['uri']}"
+    assert address == Settings().ingest + names.INGEST_PATH
+    assert (output["format"], output["retry_limit"]) == ("json_lines", "no_limits")
     assert source["storage.type"] == "filesystem"
 
 
-def test_settings_for_fluent_bit_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_for_fluent_bit_are_valid() -> None:
     text = (FOLDER / "fluent-bit.yaml").read_text(encoding="utf-8")
     variables = dict(re.findall(r"(SESSION_EXPORTER_\w+)=(\w+)", text))
     assert len(variables) == 2
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    settings = settings_of(variables)
     # A chunk of 2 MB of MessagePack is less than three times that as JSON.
-    assert load().max_body >= 6 * 1024**2
-    assert load().max_events > Settings.model_fields["max_events"].default
+    assert settings.max_body >= 6 * 1024**2
+    assert settings.max_events > Settings.model_fields["max_events"].default

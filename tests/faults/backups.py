@@ -1,6 +1,5 @@
 """Row 41 of the fault table: backups while events arrive, and their restoration elsewhere."""
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -10,7 +9,7 @@ from typing import Final
 
 from exporter import names
 from tests.e2e.exporter_process import ROOT, ExporterProcess, mutated
-from tests.faults.senders import Load, Sender
+from tests.faults.senders import Load, Sender, ends
 from tests.faults.table import Missed, Mutant, patched, reached, row
 from tests.programs import finished
 
@@ -60,8 +59,7 @@ def _post(exporter: ExporterProcess, senders: list[Sender], counts: list[int]) -
     sums = Counter[str]()
     for sender, count in zip(senders, counts, strict=True):
         for first in range(0, count, 1000):
-            events = [sender.event(number) for number in range(first, min(first + 1000, count))]
-            reply = exporter.post(json.dumps(events).encode())
+            reply = exporter.post(ends(sender.name, first, min(1000, count - first)))
             if reply.status != 200:
                 raise Missed(f"a retry was answered {reply.status}")
             sums.update({name: reply.json[name] for name in ("accepted", "duplicates")})

@@ -4,8 +4,6 @@ A defect is an exception other than `Refused`, a body that the fast and the stri
 batch that breaks the ledger's contract, a status other than 200 and 4xx, or a /metrics that does not parse.
 """
 
-import asyncio
-import contextlib
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
@@ -77,12 +75,8 @@ class Target:
         self._taxonomy = taxonomy
         self._rng = rng
         self._decoder = Decoder(1000, 32)
-        self._loop = asyncio.new_event_loop()
         self.report = Counter[str]()
         self._renew()
-
-    def close(self) -> None:
-        self._loop.close()
 
     def take(self, given: Input) -> None:
         report = self.report
@@ -167,9 +161,7 @@ class Target:
         if rng.random() < 0.3:
             body = packed(body, rng)
             headers[b"content-encoding"] = b"gzip"
-        answer = self._loop.run_until_complete(
-            self._listener.answer(Stream(_pieces(body, rng)), headers)
-        )
+        answer = self._listener.post(Stream(_pieces(body, rng)), headers)
         assert answer.status == 200 or 400 <= answer.status < 500, answer
         kind = b"application/json" if answer.status == 200 else b"application/problem+json"
         assert answer.headers[b"content-type"] == kind
@@ -206,10 +198,9 @@ def _pieces(body: bytes, rng: Random) -> Iterable[bytes]:
 
 def fuzz(count: int, seed: int, taxonomy: Taxonomy | None = None) -> Counter[str]:
     """`count` inputs from `seed`."""
-    mutator = Mutator(seed)
-    with contextlib.closing(Target(taxonomy or load(), Random(seed))) as target:
-        for _ in range(count):
-            target.take(mutator.next())
+    mutator, target = Mutator(seed), Target(taxonomy or load(), Random(seed))
+    for _ in range(count):
+        target.take(mutator.next())
     return target.report
 
 

@@ -84,11 +84,12 @@ class Mutator:
         rng = self._random
         kind = rng.randrange(10)
         at = rng.randrange(len(tokens) + 1)
+        hostile = rng.choice(rng.choice(HOSTILE))
         if kind <= 2:
-            value = self._value(tokens)
-            tokens[value : value + 1] = [rng.choice(rng.choice(HOSTILE))]
+            value = self._place(tokens, b":")
+            tokens[value : value + 1] = [hostile]
         elif kind == 3:
-            tokens.insert(at, rng.choice(rng.choice(HOSTILE)))
+            tokens.insert(at, hostile)
         elif kind == 4:
             del tokens[at : at + rng.choice((1, 1, 2, 4, 9))]
         elif kind == 5:
@@ -101,34 +102,24 @@ class Mutator:
             end = start + rng.choice((3, 12, 99))
             tokens[at : at + rng.choice((0, 1, 5))] = other[start:end]
         elif kind == 7:
-            self._pair(tokens)
+            # The object may already have the key.
+            first = self._place(tokens, b"{")
+            tokens[first:first] = [rng.choice(KEYS), b":", hostile, b","]
         elif kind == 8:
-            self._nest(tokens)
+            value = self._place(tokens, b":")
+            depth = rng.choice(DEPTHS) if rng.random() < 0.3 else rng.choice((2, 3))
+            opening, closing = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"id":', b"}]")))
+            tokens.insert(value, opening * depth)
+            if rng.random() < 0.9:
+                tokens.insert(value + 2, closing * depth)
         else:
             spaces = (b" ", b"\t", b"\n", b"\r\n", b"\r", b"\n\n", b" " * 3000)
             tokens.insert(at, rng.choice(spaces))
 
-    def _value(self, tokens: list[bytes]) -> int:
-        """The place of a value, which follows a colon."""
-        values = [index + 1 for index, token in enumerate(tokens[:-1]) if token == b":"]
-        return self._random.choice(values) if values else 0
-
-    def _pair(self, tokens: list[bytes]) -> None:
-        """Insert a key and a value; the object may already have the key."""
-        rng = self._random
-        opened = [index for index, token in enumerate(tokens) if token == b"{"]
-        if opened:
-            at = rng.choice(opened) + 1
-            tokens[at:at] = [rng.choice(KEYS), b":", rng.choice(rng.choice(HOSTILE)), b","]
-
-    def _nest(self, tokens: list[bytes]) -> None:
-        rng = self._random
-        at = self._value(tokens)
-        depth = rng.choice(DEPTHS) if rng.random() < 0.3 else rng.choice((2, 3))
-        first, last = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"id":', b"}]")))
-        tokens.insert(at, first * depth)
-        if rng.random() < 0.9:
-            tokens.insert(at + 2, last * depth)
+    def _place(self, tokens: list[bytes], before: bytes) -> int:
+        """The place after one of the tokens `before`."""
+        places = [index + 1 for index, token in enumerate(tokens[:-1]) if token == before]
+        return self._random.choice(places) if places else 0
 
     def _headers(self, media: Media) -> dict[bytes, bytes]:
         rng = self._random

@@ -6,8 +6,6 @@ from tests.faults import (
     acknowledgements,
     backups,
     bodies,
-    certificate,
-    configuration,
     connections,
     descriptors,
     disks,
@@ -20,7 +18,6 @@ from tests.faults import (
     lost_log,
     power_cut,
     redis_kills,
-    refusals,
     soak,
     tests_elsewhere,
 )
@@ -28,10 +25,7 @@ from tests.faults.table import Row, rows_of
 
 ATTACKS: Final = (bodies, connections, descriptors, floods)
 DURABILITY: Final = (acknowledgements, backups, disks, files, kills, power_cut)
-OPERATION: Final = (
-    *(certificate, configuration, double_scrape, exposition),
-    *(lost_log, refusals, soak),
-)
+OPERATION: Final = (double_scrape, exposition, lost_log, soak)
 REDIS: Final = (redis_kills,)
 ROWS: Final[tuple[Row, ...]] = rows_of(
     *(*ATTACKS, *DURABILITY, *OPERATION, *REDIS, fuzz, tests_elsewhere)

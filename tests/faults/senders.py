@@ -46,10 +46,6 @@ def connect(port: int, receive_buffer: int = 0) -> socket.socket:
     return client
 
 
-USER_EVENTS = 40
-"""Successive events of one user; a batch has the events of two users at most."""
-
-
 class Sender(threading.Thread):
     """Posts batches over one connection until `finishing` is set; sends a fifth of the batches twice on
     purpose.
@@ -72,7 +68,7 @@ class Sender(threading.Thread):
     def run(self) -> None:
         while not self.finishing.is_set():
             count = self._random.randint(1, self._batch)
-            body = json.dumps([self.event(self.sent + index) for index in range(count)])
+            body = json.dumps(ends(self.name, self.sent, count))
             self.sent += count
             self._until_acknowledged(body, count)
             self.acknowledged += count
@@ -85,10 +81,6 @@ class Sender(threading.Thread):
         """The events that were acknowledged at `instant`, Unix time."""
         after = bisect.bisect(self._acknowledged_at, instant, key=operator.itemgetter(0))
         return self._acknowledged_at[after - 1][1] if after else 0
-
-    def event(self, number: int) -> dict[str, object]:
-        [event] = ends(self.name, number, 1)
-        return event | {"user": f"{self.name}-{number // USER_EVENTS}"}
 
     def _until_acknowledged(self, body: str, events: int) -> None:
         while not self.abandoned.is_set():
@@ -167,19 +159,6 @@ class Load:
     @property
     def sent(self) -> int:
         return sum(sender.sent for sender in self.senders)
-
-    @property
-    def firsts(self) -> int:
-        """The number of events that are not repeats if the exporter remembers all users."""
-        return sum(
-            len(CODES) * (sender.sent // USER_EVENTS) + min(sender.sent % USER_EVENTS, len(CODES))
-            for sender in self.senders
-        )
-
-    @property
-    def forgotten(self) -> int:
-        """The maximum number of events that stop being repeats when an exporter once forgets all users."""
-        return 2 * len(CODES) * len(self.senders)
 
     @property
     def retries(self) -> int:

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from tests.e2e.exporter_process import ROOT
-from tests.programs import output
+from tests.programs import finished
 
 Run = Callable[..., str]
 """`run(folder, quick)` tests a row in `folder`, quick or at full length, and returns the figure that it
@@ -81,21 +81,32 @@ def reached(figure: str, holds: bool) -> str:
     return figure
 
 
-def row_of_tests(number: int, case: str, goal: str, *nodes: str, full: str = "") -> Row:
-    """A row for existing tests. At full length they run with FAULTS=full, and `full` is the figure."""
+def row_of_tests(
+    number: int, case: str, goal: str, *nodes: str, full: str = "", mutants: Sequence[Mutant] = ()
+) -> Row:
+    """A row for existing tests. At full length they run with FAULTS=full, and `full` is the figure.
 
-    def run(folder: Path, quick: bool) -> str:
-        printed = output(
-            *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"),
-            *(f"--basetemp={folder / 'tests'}", *nodes),
+    The figure of a mutant, whose code runs in the process of the tests, is the first test that fails.
+    """
+
+    def run(folder: Path, quick: bool, mutant: str = "") -> str:
+        done = finished(
+            *(
+                sys.executable,
+                "-c",
+                f"{mutant}\nimport sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))",
+            ),
+            *("-q", "-s", "-x", "-p", "no:cacheprovider", f"--basetemp={folder / 'tests'}", *nodes),
             cwd=ROOT,
             env={**os.environ, "FAULTS": "" if quick else "full"},
         )
-        passed = re.search(r"(\d+) passed", printed)
-        assert passed, printed
+        if failed := re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE):
+            raise Missed(failed[1])
+        passed = re.search(r"(\d+) passed", done.stdout)
+        assert passed, done.stdout + done.stderr
         return f"{passed[1]} tests passed" if quick or not full else full
 
-    return Row(number, case, goal, run, nodes=nodes)
+    return Row(number, case, goal, run, mutants, nodes)
 
 
 def checks_of(*modules: ModuleType) -> tuple[Callable[..., None], Callable[..., None]]:

@@ -137,15 +137,6 @@ def test_page_ends_minutes_after_its_outage(tmp_path: Path) -> None:
     SPIKE_RULES.check(tmp_path, case)
 
 
-def test_single_end_after_an_outage_does_not_page_again(tmp_path: Path) -> None:
-    """120 ends per hour, an outage of 20 minutes, and one end 20 minutes after it. Fails unless 15m must have
-    a fifth of 1h."""
-    case = outage(2, (20, 1), (20, 0), (0.5, 2), (20, 0))
-    case.fires_between(QUIET + 5, QUIET + 20, SPIKE, True)
-    case.fires_between(QUIET + 33, QUIET + 60, SPIKE, False)
-    SPIKE_RULES.check(tmp_path, case)
-
-
 @pytest.mark.parametrize(("ends", "again"), [(9, False), (11, True)])
 def test_spike_is_ongoing_while_15m_have_a_fifth_of_the_hour(
     tmp_path: Path, ends: int, again: bool

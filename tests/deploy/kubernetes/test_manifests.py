@@ -1,15 +1,14 @@
-"""deploy/kubernetes: the objects of the single exporter, checked without a cluster."""
+"""deploy/kubernetes: the objects of the single exporter, and its README, checked without a cluster."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
-import pytest
-
 import exporter
 from exporter import names
-from exporter.errors import ConfigError
 from exporter.settings import PREFIX, Settings
+from exporter.taxonomy.loader import load
 from tests.deploy.kubernetes.conftest import (
     CUSTOM,
     FOLDER,
@@ -18,6 +17,7 @@ from tests.deploy.kubernetes.conftest import (
     assert_confined,
     assert_valid,
     of_kind,
+    overlay,
     settings_of,
 )
 from tests.deploy.kubernetes.kustomize import Object, build
@@ -25,6 +25,7 @@ from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.programs import output
 from tests.rule_groups import groups
 
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
 LABELS = {"app.kubernetes.io/name": NAME}
 SENDERS = {
     "namespaceSelector": {},
@@ -100,8 +101,6 @@ def test_single_exporter_may_be_evicted_and_keeps_its_volume(
     objects: Objects, stateful_set: Object, pod: Object
 ) -> None:
     assert stateful_set["replicas"] == 1
-    assert stateful_set["podManagementPolicy"] == "Parallel"
-    assert stateful_set["updateStrategy"] == {"type": "RollingUpdate"}
     assert stateful_set["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
     budget = objects["PodDisruptionBudget", NAME]["spec"]
     assert budget["maxUnavailable"] == 1
@@ -205,12 +204,6 @@ def test_ingress_exposes_only_the_paths_of_events_with_tls(objects: Objects) -> 
 # --- variables of the exporter's pod: valid settings with which the exporter answers requests ----------
 
 
-def test_service_variables_would_stop_the_exporter() -> None:
-    """Why enableServiceLinks is false: a Service `session-exporter` has a variable like this."""
-    with pytest.raises(ConfigError, match="no such setting"):
-        settings_of({"SESSION_EXPORTER_SERVICE_HOST": "10.0.0.1"})
-
-
 def test_variables_are_valid_settings(environment: dict[str, str], container: Object) -> None:
     settings = settings_of(environment)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -251,3 +244,40 @@ def test_exporter_answers_probes_services_and_senders_with_the_token(
             assert reply.status == status, host
         assert running.post(event).status == 401
         assert running.post(event, Authorization=f"Bearer {TOKEN}").json["accepted"] == 1
+
+
+# --- the README -----------------------------------------------------------------------------------
+
+
+def test_readme_overlay_builds_with_its_changes(tmp_path: Path) -> None:
+    objects = overlay(README, tmp_path)
+    pod = objects["StatefulSet", NAME]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    image = f"registry.example.com/session-end-exporter:{exporter.__version__}"
+    assert container["image"] == image
+    ingress = objects["Ingress", NAME]["spec"]
+    assert ingress["tls"][0]["hosts"] == ["ends.example.org"]
+    assert ingress["rules"][0]["host"] == "ends.example.org"
+    for item in objects.values():
+        assert item["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert_valid(objects)
+    # Own codes are mounted where the setting says.
+    (volume,) = (item for item in pod["volumes"] if "configMap" in item)
+    (mount,) = (item for item in container["volumeMounts"] if item["name"] == volume["name"])
+    settings = {item["name"]: item["value"] for item in container["env"]}
+    assert settings[f"{PREFIX}TAXONOMY"] == mount["mountPath"]
+    (tmp_path / "mounted").mkdir()
+    for name, text in objects["ConfigMap", volume["configMap"]["name"]]["data"].items():
+        (tmp_path / "mounted" / name).write_text(text)
+    assert "acme" in load([tmp_path / "mounted"]).systems
+
+
+def test_names_of_the_readme_exist(objects: Objects, pod: Object) -> None:
+    ((name, key),) = re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", README)
+    (volume,) = pod["volumes"]
+    assert (name, key) == (volume["secret"]["secretName"], "ingest")
+    services = {*re.findall(r"Service `([\w-]+)`", README), *re.findall(r"svc/([\w-]+)", README)}
+    assert services == of_kind(objects, "Service").keys()
+    for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
+        assert (ROOT / folder).exists(), folder
+    assert 'session-end-exporter/sender: "true"' in README

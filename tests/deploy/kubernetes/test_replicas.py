@@ -218,8 +218,4 @@ def test_secrets_and_names_of_the_readme_exist(objects: Objects, pods: dict[str,
         assert (kind, name) in objects
     for folder in re.findall(r"apply -[kf] ([\w/.-]+)", README):
         assert (ROOT / folder).exists(), folder
-    text = (SCRIPTS / "node.sh").read_text()
-    for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
-        assert f"`{line}`" in README
-        assert f"\n{line}\n" in text
     assert '`session-end-exporter/ledger: "true"`' in README
