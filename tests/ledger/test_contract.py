@@ -321,35 +321,3 @@ async def test_new_series_is_delayed_until_scrapes_have_seen_it(home: Home) -> N
     await until(lambda: not total(ledger).delayed)
     assert total(ledger).value == 3
     assert total(ledger, OTHER).delayed
-
-
-async def test_restart_starts_the_delay_of_a_delayed_series_again(home: Home) -> None:
-    ledger = await home.open(first_seen_delay=75.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(76)
-    # Two shards of a shared ledger.
-    await ledger.commit(batch([2, 6], of=OTHER, users=[USER] * 2))
-    await until(lambda: not total(ledger).delayed)
-    home.monotonic.advance(74)
-    await ledger.close()
-    ledger = await home.open(first_seen_delay=75.0)
-    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
-    home.monotonic.advance(74)
-    await ledger.commit(batch([3]))
-    await ledger.commit(batch([4]))
-    assert total(ledger, OTHER).delayed
-    home.monotonic.advance(2)
-    await ledger.commit(batch([5]))
-    await until(lambda: not total(ledger, OTHER).delayed)
-
-
-async def test_longer_delay_does_not_hide_a_shown_total(home: Home) -> None:
-    """Fails when the delay is computed from the present setting: 3000 → 0 → 3000 is a counter reset."""
-    ledger = await home.open(first_seen_delay=5.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(6)
-    await ledger.commit(batch([2], of=OTHER))
-    await until(lambda: not total(ledger).delayed)
-    await ledger.close()
-    ledger = await home.open(first_seen_delay=75.0)
-    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)

@@ -46,9 +46,6 @@ async def test_out_of_memory_writes_nothing_and_a_retry_is_exact(
     # The retry is not a repeat.
     await ledger.commit(batch([500], users=user))
     assert value(ledger, FAILURE.of_repeats()) == 0
-    # An idle ledger notices it too.
-    server.command("CONFIG", "SET", "maxmemory", 1)
-    await until(lambda: ledger.status().problem is not None)
 
 
 @pytest.mark.parametrize(

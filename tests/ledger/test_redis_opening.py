@@ -149,11 +149,11 @@ async def test_ledger_of_another_format_is_refused(home: RedisHome, server: Redi
         await home.open()
 
 
-@pytest.mark.parametrize("value", ["not a record", "1 0 1.0 x -"])
+@pytest.mark.parametrize("value", ["not a record", "1 x 0 0 -"])
 @pytest.mark.parametrize(
     ("name", "form"),
     [
-        ("{3}:series", "COUNT MARK CREATED SHOWN_AT EXEMPLAR"),
+        ("{3}:series", "COUNT MARK 0 0 EXEMPLAR"),
         ("{3}:durations", "CREATED SUM COUNTS|MARKS"),
     ],
 )

@@ -11,8 +11,8 @@ import pytest
 from exporter.errors import LedgerUnavailable
 from exporter.ledger import sqlite
 from exporter.ledger.store import Store
-from tests.ledger.batches import FAILURE, batch
-from tests.ledger.home import SqliteHome, logged, until, value
+from tests.ledger.batches import FAILURE, OTHER, batch
+from tests.ledger.home import SqliteHome, logged, total, until, value
 
 
 class Disk:
@@ -61,6 +61,40 @@ async def test_duplicates_are_answered_without_a_write(home: SqliteHome, disk: D
     before = disk.writes
     assert (await ledger.commit(batch([1, 2]))).duplicates == 2
     assert disk.writes == before
+
+
+# --- restarts ----------------------------------------------------------------------------------
+
+
+async def test_restart_starts_the_delay_of_a_delayed_series_again(home: SqliteHome) -> None:
+    ledger = await home.open(first_seen_delay=75.0)
+    await ledger.commit(batch([1]))
+    home.monotonic.advance(76)
+    await ledger.commit(batch([2], of=OTHER))
+    await until(lambda: not total(ledger).delayed)
+    home.monotonic.advance(74)
+    await ledger.close()
+    ledger = await home.open(first_seen_delay=75.0)
+    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
+    home.monotonic.advance(74)
+    await ledger.commit(batch([3]))
+    await ledger.commit(batch([4]))
+    assert total(ledger, OTHER).delayed
+    home.monotonic.advance(2)
+    await ledger.commit(batch([5]))
+    await until(lambda: not total(ledger, OTHER).delayed)
+
+
+async def test_longer_delay_does_not_hide_a_shown_total(home: SqliteHome) -> None:
+    """Fails when the delay is computed from the present setting: 3000 → 0 → 3000 is a counter reset."""
+    ledger = await home.open(first_seen_delay=5.0)
+    await ledger.commit(batch([1]))
+    home.monotonic.advance(6)
+    await ledger.commit(batch([2], of=OTHER))
+    await until(lambda: not total(ledger).delayed)
+    await ledger.close()
+    ledger = await home.open(first_seen_delay=75.0)
+    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
 
 
 # --- a full disk -------------------------------------------------------------------------------

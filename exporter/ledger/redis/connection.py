@@ -34,8 +34,8 @@ class RedisSettings:
 
     `zero` and `zero_durations` exist from the first scrape. An id is remembered for `age`. `timeout` is
     the deadline of a round trip, `start_timeout` is how long a start waits for Redis. `wait` is None, the
-    number of Redis replicas that must have a write, or 0 for the append-only file. `clock` replaces Redis'
-    clock. `on_labels` gets the label values of each series, also of series that another exporter adds.
+    number of Redis replicas that must have a write, or 0 for the append-only file. `on_labels` gets the
+    label values of each series, also of series that another exporter adds.
     """
 
     address: Address
@@ -50,20 +50,12 @@ class RedisSettings:
     wait: int | None = None
     password_file: Path | None = None
     wall: Callable[[], float] = time.time
-    clock: Callable[[], float] | None = None
+    monotonic: Callable[[], float] = time.monotonic
     on_labels: Callable[[tuple[str, ...]], None] = lambda _: None
 
     def password(self) -> str | None:
         """Read the password's file. Raises `ConfigError`."""
         return secret_file.password(self.password_file) if self.password_file else None
-
-    def clock_argument(self) -> bytes:
-        """Milliseconds of `clock` for a script; empty for Redis' own clock."""
-        return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
-
-    def delay_end(self, now: float) -> int:
-        """The end of a first-seen delay that starts `now`, in milliseconds of the clock of `now`."""
-        return round((now + self.first_seen_delay) * 1000)
 
 
 class CallFailed(Exception):

@@ -69,8 +69,7 @@ class RedisLedger(QueuedLedger):
 
     def totals(self) -> Totals:
         replica = self._replica
-        series = replica.totals.series(replica.now())
-        return Totals(replica.ledger, series, replica.totals.durations())
+        return Totals(replica.ledger, replica.totals.series(), replica.totals.durations())
 
     def status(self) -> Status:
         return Status(
@@ -113,7 +112,7 @@ class RedisLedger(QueuedLedger):
                 if self._next_read is not None and now >= self._next_read and not self._closing:
                     self._next_read = await self._housekeep(now)
         finally:
-            await self._replica.leave()
+            await self._replica.client.close()
 
     def _collect(self) -> list[Item]:
         items: list[Item] = []
@@ -157,7 +156,7 @@ class RedisLedger(QueuedLedger):
                 await replica.probe()
             await replica.read()
             # After `read`, which finds losses: `note_losses` would write them into another ledger.
-            ledger = await replica.heartbeat()
+            ledger = await replica.stored_ledger()
             if ledger != replica.ledger:
                 state = f"has become {ledger}" if ledger else "is gone: Redis was emptied"
                 self._break(f"the shared ledger {replica.ledger} {state}")
@@ -166,7 +165,7 @@ class RedisLedger(QueuedLedger):
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL
                 self._check(await replica.client.infos())
-            replica.totals.end_delays(replica.now())
+            replica.totals.end_delays()
         except Exception as error:
             self._fail(error)
             return self._loop.time() + _PROBE_INTERVAL

@@ -23,38 +23,33 @@ class Record:
     """The record of a series in one shard, as exported.
 
     `count` is not below the count that was exported before a failover lost events. A count of ends does not
-    include repeats. `shown_at` is the end of the first-seen delay in milliseconds of Redis' clock, 0 for a
-    series that is known from the start.
+    include repeats.
     """
 
-    FORM: ClassVar = "COUNT MARK CREATED SHOWN_AT EXEMPLAR"
+    FORM: ClassVar = "COUNT MARK 0 0 EXEMPLAR"
 
     count: int
-    shown_at: int
     exemplar: Exemplar | None
 
     @classmethod
     def parse(cls, text: bytes) -> "Record":
         """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
-            return _GONE
-        count, mark, _, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
+            return cls(0, None)
+        count, mark, _, _, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(max(int(count), int(mark)), int(shown_at), exemplar)
+        return cls(max(int(count), int(mark)), exemplar)
 
     def text(self) -> bytes:
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.count} 0 0 {self.shown_at} {exemplar}".encode()
+        return f"{self.count} 0 0 0 {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
         """This record, if it is not below the earlier record; else a record with the earlier count."""
         if self.count >= earlier.count:
             return self
-        return replace(earlier if self is _GONE else self, count=earlier.count)
-
-
-_GONE: Final = Record(0, 0, None)
+        return Record(earlier.count, self.exemplar or earlier.exemplar)
 
 
 @dataclass(frozen=True, slots=True)
