@@ -150,15 +150,9 @@ async def test_ledger_of_another_format_is_refused(home: RedisHome, server: Redi
 
 
 @pytest.mark.parametrize("value", ["not a record", "1 x 0 0 -"])
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
-        ("{3}:series", "COUNT MARK 0 0 EXEMPLAR"),
-        ("{3}:durations", "CREATED SUM COUNTS|MARKS"),
-    ],
-)
-async def test_damaged_record_is_refused_with_its_place_and_form(
-    home: RedisHome, server: RedisServer, name: str, form: str, value: str
+@pytest.mark.parametrize("name", ["{3}:series", "{3}:durations"])
+async def test_damaged_record_is_refused_with_its_place(
+    home: RedisHome, server: RedisServer, name: str, value: str
 ) -> None:
     """Fails when a start ends with a traceback."""
     ledger = await home.open()
@@ -166,7 +160,7 @@ async def test_damaged_record_is_refused_with_its_place_and_form(
     await ledger.close()
     [field] = server.command("HKEYS", name)
     server.command("HSET", name, field, value)
-    expected = f"{name} is damaged: the record of {field.decode()} is {value!r}, not {form}"
+    expected = f"{name} is damaged: its field {field!r} is {value.encode()!r}"
     with pytest.raises(LedgerError, match=re.escape(expected)):
         await home.open()
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar, Final, TypeVar
+from typing import Final, TypeVar
 
 from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
@@ -25,8 +25,6 @@ class Record:
     `count` is not below the count that was exported before a failover lost events. A count of ends does not
     include repeats.
     """
-
-    FORM: ClassVar = "COUNT MARK 0 0 EXEMPLAR"
 
     count: int
     exemplar: Exemplar | None
@@ -55,8 +53,6 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
-
-    FORM: ClassVar = "CREATED SUM COUNTS|MARKS"
 
     numbers: tuple[float, ...]
 

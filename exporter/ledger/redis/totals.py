@@ -44,10 +44,8 @@ class _Hash(Generic[R]):
             try:
                 record, earlier = self._kind.parse(text), self.records.get(name)
             except ValueError:
-                field, value = (part.decode("utf-8", "replace") for part in (name, text))
                 raise LedgerError(
-                    f"the shared ledger's key {self._key} is damaged: the record of {field} is "
-                    f"{value[:80]!r}, not {self._kind.FORM}. Restore Redis, or delete this field"
+                    f"the shared ledger's key {self._key} is damaged: its field {name!r} is {text[:80]!r}"
                 ) from None
             if earlier is not None and (raised := record.raised_to(earlier)) is not record:
                 self.lost.setdefault(name, earlier.text())
