@@ -10,7 +10,6 @@ from typing import Final
 
 import apsw
 
-from exporter.ledger.files import OpenFiles
 from exporter.ledger.store import Store
 from exporter.logs import Log
 
@@ -29,7 +28,7 @@ LEAST_FREE: Final = 64 * 1024**2
 Hook = Callable[[apsw.Connection, str, int], int]
 
 
-def checkpoint_hook(store: Store, files: OpenFiles, on_failure: Callable[[], None]) -> Hook:
+def checkpoint_hook(store: Store, on_failure: Callable[[], None]) -> Hook:
     """The hook of SQLite after each commit, in place of its automatic checkpoint. Pauses during a backup.
 
     Between two checkpoints the database file does not change and the WAL grows at its end only, so another
@@ -43,14 +42,12 @@ def checkpoint_hook(store: Store, files: OpenFiles, on_failure: Callable[[], Non
 
     def after_commit(connection: apsw.Connection, database: str, pages: int) -> int:
         nonlocal failing
-        files.wal_pages = pages
         if pages < CHECKPOINT_PAGES:
             return apsw.SQLITE_OK
         try:
             with ExitStack() as context:
                 if pages < MOST_PAGES and disk_usage(marker).free >= LEAST_FREE:
                     context.enter_context(_locked(marker, fcntl.LOCK_EX | fcntl.LOCK_NB))
-                context.enter_context(files.checkpoint())
                 store.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
             before, failing = failing, False
             if before:

@@ -1,11 +1,9 @@
-"""The files of a ledger: a lock, the commit marker, and a check that nothing else changed them."""
+"""The files of a ledger: a lock, the commit marker, and a check that they are still in place."""
 
 import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +13,7 @@ from exporter.errors import LedgerError, LedgerInUse
 
 _SPACE: Final = 1024**2
 """Bytes that must be free before a full disk counts as usable again: a large group commit."""
-_HEAD: Final = 8192
-"""Bytes of the first two pages: the file's header, and the table `meta`, which each commit changes."""
 _MARKER: Final = struct.Struct("<QQ")
-_TIME_STEP: Final = 2.0
-"""Seconds between two times that a file system can tell apart: 2 in FAT, 0.01 in ext4."""
 
 
 class Lock:
@@ -91,64 +85,26 @@ def read_marker(marker: Path) -> int:
 
 
 class Replaced(LedgerError):
-    """A file of the ledger was moved, deleted, replaced or overwritten; the text names its path."""
+    """A file of the ledger was moved, deleted or replaced; the text names its path."""
 
 
 class OpenFiles:
-    """Compares the files of an open ledger with what the ledger left of them: their paths and contents.
+    """The files that an open ledger opened, compared with the files at their paths.
 
-    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path. A
-    commit to a file that was overwritten in place is lost too.
+    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path.
     """
 
-    def __init__(self, folder: Path, wall: Callable[[], float]) -> None:
+    def __init__(self, folder: Path) -> None:
         names = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
-        self._folder, self._wall = str(folder), wall
+        self._folder = str(folder)
         self._files = [(str(folder / name), _identity(os.stat(folder / name))) for name in names]
         self._unchanged: tuple[int, ...] | None = None
-        # Closed after SQLite has closed the database: before, it would release SQLite's locks.
-        self._database, self._wal = (os.open(folder / name, os.O_RDONLY) for name in names[:2])
-        self._checkpointed = self._head()
-        self.wal_pages = 0
-        """Pages of the WAL after the last commit; 0 after a checkpoint, when the database has them all."""
-
-    def close(self) -> None:
-        os.close(self._database)
-        os.close(self._wal)
 
     def check(self) -> None:
-        """Raises `Replaced` when a path leads to another file or to none, or a file was overwritten."""
+        """Raises `Replaced` when a path leads to another file or to none."""
         for path, opened in self._files:
             if _identity(_present(path)) != opened:
                 raise Replaced(f"{path} is another file now")
-        (database, _), (wal, _), *_ = self._files
-        if self._head() != self._checkpointed:
-            raise Replaced(f"{database} was overwritten by another program")
-        if self.wal_pages and not self._has_last_commit():
-            raise Replaced(f"{wal} was overwritten by another program")
-
-    @contextmanager
-    def checkpoint(self) -> Iterator[None]:
-        """The context of a checkpoint: outside of it, nothing changes the database."""
-        # A checkpoint would make an overwritten database look intact.
-        self.check()
-        try:
-            yield
-        finally:
-            self._checkpointed, self.wal_pages = self._head(), 0
-
-    def _head(self) -> tuple[int, bytes]:
-        """The database's size and first pages, with the ledger's id and the last commit in it."""
-        # The time of the last change proves less: it may be coarse, and network shares set it late.
-        return os.fstat(self._database).st_size, os.pread(self._database, _HEAD, 0)
-
-    def _has_last_commit(self) -> bool:
-        """Whether the WAL's last page has the salt of the WAL's header."""
-        # A size would prove nothing: the next commit after a truncation extends the file again.
-        header = os.pread(self._wal, 32, 0)
-        page_size, salt = int.from_bytes(header[8:12], "big"), header[16:24]
-        frame = os.pread(self._wal, 24, 32 + (self.wal_pages - 1) * (24 + page_size))
-        return any(salt) and salt == frame[8:16]
 
     def check_changes(self) -> None:
         """`check`, if a file was created, renamed or deleted in the folder since the last check."""
@@ -158,9 +114,7 @@ class OpenFiles:
         state = (*_identity(status), status.st_ctime_ns)
         if state != self._unchanged:
             self.check()
-            # A change soon after the last one may have the same time.
-            settled = self._wall() - status.st_ctime > _TIME_STEP
-            self._unchanged = state if settled else None
+            self._unchanged = state
 
 
 def sync_folder(folder: Path) -> None:

@@ -71,7 +71,7 @@ class Opened:
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with closing(self.lock), closing(self.marker), closing(self.files):
+        with closing(self.lock), closing(self.marker):
             self.store.close()
 
 
@@ -174,7 +174,7 @@ def _read(
                 meta.ledger = meta.ledger or new.ledger
                 store.write(meta, Changes(totals.series(), [], renamed))
             sync_folder(settings.folder)
-            files = OpenFiles(settings.folder, settings.wall)
+            files = OpenFiles(settings.folder)
         except apsw.Error as error:
             if is_damage(error, path):
                 raise Damaged(f"{type(error).__name__}: {error}") from None

@@ -37,7 +37,7 @@ class Writer:
     ) -> None:
         self._opened, self._settings, self._on_commit = opened, settings, on_commit
         self._meta, self._size = opened.meta, 0
-        opened.store.after_commits(checkpoint_hook(opened.store, opened.files, on_failure))
+        opened.store.after_commits(checkpoint_hook(opened.store, on_failure))
         self._started = settings.monotonic()
         self._last_ids = opened.last_ids
         self._recent = RecentUsers(settings.monotonic)
