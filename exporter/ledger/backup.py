@@ -15,9 +15,8 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.checkpoints import paused
 from exporter.ledger.damage import Damaged, is_damage, read_again
-from exporter.ledger.files import read_marker, sync_folder
+from exporter.ledger.files import paused, read_marker, sync_folder
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 

@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -71,8 +73,25 @@ class CommitMarker:
         os.pwrite(self._file, _MARKER.pack(0, _check(0)), 0)
         os.fsync(self._file)
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """No backup copies the ledger meanwhile. Raises `BlockingIOError` while a backup does."""
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
     def close(self) -> None:
         os.close(self._file)
+
+
+@contextmanager
+def paused(marker: Path) -> Iterator[None]:
+    """No checkpoint changes the database file, unless the WAL is large."""
+    with marker.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
 
 
 def read_marker(marker: Path) -> int:

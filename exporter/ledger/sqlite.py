@@ -51,7 +51,7 @@ class SqliteLedger(QueuedLedger):
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
-        self._writer = Writer(opened, settings, self._committed, self._on_failure)
+        self._writer = Writer(opened, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep()
         self._thread.start()

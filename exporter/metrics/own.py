@@ -89,7 +89,7 @@ class OwnMetrics:
         )
         self.commit_failures = counter(
             names.COMMIT_FAILURES,
-            "Ledger transactions that failed, whose events were answered 503, and failed checkpoints.",
+            "Ledger transactions that failed, whose events were answered 503.",
         )
         self.commit_seconds = Histogram(
             names.COMMIT_SECONDS,

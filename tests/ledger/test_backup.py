@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import fcntl
 import os
 import shutil
 import sys
@@ -16,7 +15,7 @@ import pytest
 from exporter.errors import LedgerError
 from exporter.ledger import backup
 from exporter.ledger.backup import Backup, back_up
-from exporter.ledger.checkpoints import paused
+from exporter.ledger.files import paused
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import remount
 from tests.ledger.batches import batch
@@ -36,7 +35,7 @@ Step = Callable[[], Coroutine[Any, Any, None]]
 @pytest.fixture(autouse=True)
 def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint becomes due after a few commits."""
-    monkeypatch.setattr("exporter.ledger.checkpoints.CHECKPOINT_PAGES", PAGES)
+    monkeypatch.setattr("exporter.ledger.writer.CHECKPOINT_PAGES", PAGES)
 
 
 @pytest.fixture
@@ -171,7 +170,7 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the limit: the WAL then fills the disk of the ledger."""
-    monkeypatch.setattr("exporter.ledger.checkpoints.MOST_PAGES", 4 * PAGES)
+    monkeypatch.setattr("exporter.ledger.writer.MOST_PAGES", 4 * PAGES)
     numbers = Numbers(await home.open())
     database = home.folder / "ledger.db"
     before = modified(database)
@@ -180,13 +179,6 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) == before
         await numbers.commit(3 * PAGES)
         assert modified(database) > before
-
-
-async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(volume: Path) -> None:
-    """Fails without the comparison with the free space: events are refused as long as the backup lasts."""
-    numbers = Numbers(await SqliteHome(volume / "data").open())
-    with paused(volume / "data" / "ledger.marker"):
-        await numbers.commit(800)
 
 
 async def test_database_that_changes_at_each_copy_is_an_error(
@@ -229,26 +221,6 @@ async def test_read_error_of_the_disk_of_the_backup_is_no_damage_of_the_ledger(
     last = max(number for number, call in enumerate(calls, 1) if "/unfinished-" in call)
     assert run(last // 2) == "done"
     assert "(INJECTED)" in trace.read_text()
-
-
-async def test_checkpoints_take_place_on_a_network_file_system(
-    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails with a marker that is open for reading only: the WAL then grows to its limit each time."""
-    real = fcntl.flock
-
-    def flock(descriptor: int, operation: int) -> None:
-        """As on NFS, where Linux makes a byte-range lock of it."""
-        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-        if operation & fcntl.LOCK_EX and access == os.O_RDONLY:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        real(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    numbers = Numbers(await home.open())
-    before = modified(home.folder / "ledger.db")
-    await numbers.commit(2 * PAGES)
-    assert modified(home.folder / "ledger.db") > before
 
 
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
