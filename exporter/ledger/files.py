@@ -136,9 +136,9 @@ class OpenFiles:
             self._unchanged = state
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names of the files durable. SQLite does so too, but ignores errors."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable. SQLite does so too, but ignores errors for folders."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

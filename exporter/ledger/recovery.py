@@ -16,7 +16,7 @@ import msgspec
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
-from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync_folder
+from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes, RunningTotals
@@ -173,7 +173,7 @@ def _read(
             if renamed or not meta.ledger:
                 meta.ledger = meta.ledger or new.ledger
                 store.write(meta, Changes(totals.series(), [], renamed))
-            sync_folder(settings.folder)
+            sync(settings.folder)
             files = OpenFiles(settings.folder)
         except apsw.Error as error:
             if is_damage(error, path):

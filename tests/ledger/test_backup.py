@@ -1,8 +1,6 @@
 """Backups of a ledger that counts events at the same time: complete, of one instant, and without its id."""
 
 import asyncio
-import errno
-import os
 import shutil
 import sys
 import tempfile
@@ -234,41 +232,3 @@ async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     remount(volume, "ro")
     copy = back_up(volume, folder)
     assert (await restored(copy))[:2] == (5, 5)
-
-
-async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(
-    home: SqliteHome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The owner of the folder replaces the copy before root changes its owner to that of the ledger."""
-    numbers = Numbers(await home.open())
-    await numbers.commit()
-    target = tmp_path / "of root"
-    target.touch(0o644)
-    finish = backup._finish
-
-    def finish_and_replace(copy: Path, acknowledged: int) -> object:
-        meta = finish(copy, acknowledged)
-        copy.unlink()
-        copy.symlink_to(target)
-        return meta
-
-    monkeypatch.setattr(backup, "_finish", finish_and_replace)
-    with pytest.raises(LedgerError, match=r"symbolic links; no backup was written"):
-        await asyncio.to_thread(back_up, home.folder, folder)
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert files(folder) == []
-
-
-async def test_share_that_refuses_owners_gets_a_backup(
-    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fchown(descriptor: int, uid: int, gid: int) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "fchown", fchown)
-    numbers = Numbers(await home.open())
-    await numbers.commit()
-    copy = await asyncio.to_thread(back_up, home.folder, folder)
-    assert files(folder) == [copy.file.name]
-    assert copy.file.stat().st_mode & 0o777 == 0o600
