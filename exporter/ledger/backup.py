@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.damage import Damaged, read_again
+from exporter.ledger.damage import Damaged
 from exporter.ledger.files import paused, read_marker, sync
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
@@ -53,7 +53,7 @@ def back_up(data_dir: Path, folder: Path) -> Backup:
     except (OSError, apsw.FullError, apsw.IOError) as error:
         problem = f"{folder}: {error}"
     except (Damaged, apsw.Error, UnicodeDecodeError) as damage:
-        problem = f"{database} is damaged: {damage}"
+        problem = f"the copy of {database} is damaged: {damage}"
     raise LedgerError(f"{problem}; no backup was written")
 
 
@@ -71,7 +71,7 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
         copy = Path(unfinished) / "ledger.db"
         copy.touch(mode=0o600)
         until, acknowledged = _copy(database, marker, copy)
-        meta = read_again(lambda: _finish(copy, acknowledged), copy)
+        meta = _finish(copy, acknowledged)
         sync(copy)
         file = folder / f"ledger-{stamp}-{meta.ledger}.db"
         if file.exists():

@@ -5,10 +5,9 @@ SQLite detects a broken page, but not a flipped bit in a number: each row has a 
 
 import errno
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +24,7 @@ _NOT_DAMAGE: Final = (
     *(apsw.PermissionsError, apsw.AuthError),
 )
 """Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
+
 
 T = TypeVar("T")
 
@@ -73,15 +73,10 @@ def checksum(*values: object) -> int:
 
 def move_aside(database: Path, now: float) -> Path:
     """Rename the files of a damaged database with the time `now` (Unix seconds); returns the new name."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    name = f"{database}.damaged-{stamp}"
-    free = (number for number in count(2) if not _exists(f"{name}-{number}"))
-    target = f"{name}-{next(free)}" if _exists(name) else name
+    # With microseconds: a name must never be that of an earlier damaged file.
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = f"{database}.damaged-{stamp}"
     for suffix in SUFFIXES:
         if os.path.exists(f"{database}{suffix}"):
             os.rename(f"{database}{suffix}", f"{target}{suffix}")
     return Path(target)
-
-
-def _exists(database: str) -> bool:
-    return any(os.path.exists(f"{database}{suffix}") for suffix in SUFFIXES)

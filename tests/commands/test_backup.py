@@ -76,7 +76,7 @@ def test_backup_of_a_file_that_is_not_a_ledger_says_what_to_do(
     for content in (database.read_bytes()[: database.stat().st_size // 2], b"no database"):
         database.write_bytes(content)
         text = error(backups, "--data-dir", running.data_dir)
-        assert text.startswith(f"error: {database} is damaged: ")
+        assert text.startswith(f"error: the copy of {database} is damaged: ")
 
 
 def test_backup_to_a_full_disk_leaves_no_file(running: ExporterProcess, tmp_path: Path) -> None:

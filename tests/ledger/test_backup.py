@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -18,15 +17,8 @@ from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, crash, value
-from tests.programs import finished
 
 PAGES = 20
-BACK_UP = """
-import pathlib, sys
-from exporter.ledger.backup import back_up
-back_up(*map(pathlib.Path, sys.argv[1:]))
-print("done", end="")
-"""
 Step = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -200,25 +192,6 @@ async def test_copy_without_the_wal_is_no_backup(
     with pytest.raises(LedgerError, match=r"it ends at commit \d, but \d was acknowledged; no"):
         await asyncio.to_thread(back_up, home.folder, folder)
     assert files(folder) == []
-
-
-async def test_read_error_of_the_disk_of_the_backup_is_no_damage_of_the_ledger(
-    home: SqliteHome, folder: Path, tmp_path: Path
-) -> None:
-    """Fails when the copy is read once only: quick_check reports read errors as damage."""
-    await (await home.open()).commit(batch(range(3000)))
-    trace = tmp_path / "trace"
-
-    def run(point: int) -> str:
-        inject = ("-e", "trace=pread64", "-e", f"inject=pread64:error=EIO:when={point}")
-        program = (sys.executable, "-c", BACK_UP, home.folder, tempfile.mkdtemp(dir=folder))
-        return finished("strace", "-y", "-qq", "-o", trace, *inject, *program).stdout
-
-    assert run(9999) == "done"
-    calls = trace.read_text().splitlines()
-    last = max(number for number, call in enumerate(calls, 1) if "/unfinished-" in call)
-    assert run(last // 2) == "done"
-    assert "(INJECTED)" in trace.read_text()
 
 
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
