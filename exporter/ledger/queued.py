@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final, TypeVar
@@ -47,6 +48,7 @@ class QueuedLedger(ABC):
         self._events = self._bytes = 0
         self._waiting: dict[Answered, Batch] = {}
         self._deferred: list[Item] = []
+        self._arrived: deque[Item] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     async def commit(self, batch: Batch) -> Receipt:
@@ -105,6 +107,19 @@ class QueuedLedger(ABC):
         deferred, self._deferred = self._deferred, []
         for item in deferred:
             self._send(item)
+
+    def _next_group(self) -> list[Item]:
+        """Take the batches of one group from those that have arrived."""
+        items: list[Item] = []
+        events = 0
+        while self._arrived and events < GROUP_EVENTS:
+            batch, answered = self._arrived.popleft()
+            # The sender repeats a batch that was refused during a hang. Counted now as well, its events
+            # without an id would count twice.
+            if answered in self._waiting:
+                items.append((batch, answered))
+                events += len(batch)
+        return items
 
     def _answer(self, items: Sequence[Item], answers: Sequence[Receipt | Refused]) -> None:
         """Take batches off the queue, and answer their callers."""

@@ -17,7 +17,7 @@ import apsw
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Receipt, Status, Totals
 from exporter.ledger.files import Replaced
-from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
+from exporter.ledger.queued import Item, QueuedLedger
 from exporter.ledger.recovery import LedgerSettings, Opened, open_ledger
 from exporter.ledger.writer import Writer
 from exporter.logs import Log
@@ -42,7 +42,7 @@ class SqliteLedger(QueuedLedger):
     """
 
     def __init__(self, opened: Opened, settings: LedgerSettings, **options: Any) -> None:
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[list[Item]] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
         super().__init__(**options)
         self._folder, self._monotonic = settings.folder, settings.monotonic
@@ -80,10 +80,10 @@ class SqliteLedger(QueuedLedger):
 
     async def close(self) -> None:
         if not self._closing:
-            self._closing = True
             self._flush()
             self._send_outgoing()
-            self._inbox.put(None)
+            self._closing = True
+            self._inbox.put([])
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _TICK)
@@ -108,9 +108,9 @@ class SqliteLedger(QueuedLedger):
 
     def _send_outgoing(self) -> None:
         """Wake the writer once for all these batches: awake, it takes the interpreter lock from the loop."""
-        outgoing, self._outgoing = self._outgoing, []
-        for item in outgoing:
-            self._inbox.put(item)
+        if self._outgoing:
+            self._inbox.put(self._outgoing)
+            self._outgoing = []
 
     def _refusal(self) -> Refused | None:
         problem = self._problem if self._broken else self._hang()
@@ -149,17 +149,19 @@ class SqliteLedger(QueuedLedger):
 
     def _run(self) -> None:
         tick = self._monotonic() + _TICK
-        going = True
-        while going:
-            items, going = self._collect(max(0.0, tick - self._monotonic()))
+        while True:
+            # Read first: all batches were sent before it was set.
+            closing = self._closing
+            items = self._collect(0 if closing else max(0, tick - self._monotonic()))
             self._began = time.monotonic()
             if items:
                 self._commit(items)
-            if going and self._monotonic() >= tick:
+            elif closing:
+                break
+            if self._monotonic() >= tick:
                 tick = self._monotonic() + _TICK
                 self._housekeep()
             self._began = None
-        self._began = time.monotonic()
         try:
             # Closing a database deletes its WAL by name, which may be that of another process.
             self._files.check()
@@ -169,25 +171,13 @@ class SqliteLedger(QueuedLedger):
         self._writer.close(broken=self._broken)
         self._call(self._ended.set)
 
-    def _collect(self, timeout: float) -> tuple[list[Item], bool]:
-        """The batches of the next group, and whether the thread goes on after it."""
-        items: list[Item] = []
-        events = 0
-        try:
-            item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
-            while item is not None:
-                batch, answered = item
-                # The sender repeats a batch that was refused during a hang. Counted now as well, its events
-                # without an id would count twice.
-                if answered in self._waiting:
-                    items.append(item)
-                    events += len(batch)
-                if events >= GROUP_EVENTS:
-                    return items, True
-                item = self._inbox.get_nowait()
-        except queue.Empty:
-            return items, True
-        return items, False
+    def _collect(self, timeout: float) -> list[Item]:
+        """The batches of the next group. Waits for a batch when none has arrived."""
+        with suppress(queue.Empty):
+            self._arrived += self._inbox.get(timeout=0 if self._arrived else timeout)
+            while True:
+                self._arrived += self._inbox.get_nowait()
+        return self._next_group()
 
     def _commit(self, items: Sequence[Item]) -> None:
         receipts = self._attempt(lambda: self._writer.commit([batch for batch, _ in items]))

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from exporter.errors import LedgerUnavailable
-from exporter.ledger import sqlite
+from exporter.ledger import queued, sqlite
 from exporter.ledger.store import Store
 from tests.ledger.batches import FAILURE, OTHER, batch
 from tests.ledger.home import SqliteHome, logged, total, until, value
@@ -49,7 +49,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 async def test_group_takes_no_further_batch_once_it_is_large(
     home: SqliteHome, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "GROUP_EVENTS", 10)
+    monkeypatch.setattr(queued, "GROUP_EVENTS", 10)
     ledger = await home.open()
     await asyncio.gather(*(ledger.commit(batch([n, n + 1000])) for n in range(100)))
     assert disk.writes >= 20

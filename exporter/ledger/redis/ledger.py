@@ -20,14 +20,13 @@ second later. Ids expire by their age alone, by Redis' clock.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
-from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
+from exporter.ledger.queued import Item, QueuedLedger
 from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, misconfigured
 from exporter.ledger.redis.group import Group
 from exporter.ledger.redis.replica import READ_INTERVAL, Replica
@@ -54,7 +53,6 @@ class RedisLedger(QueuedLedger):
         self._replica = replica
         self._spare = self._size = 0
         self._misconfigured: dict[str, str] = {}
-        self._inbox: deque[Item] = deque()
         self._awake = asyncio.Event()
         self._next_read: float | None = self._loop.time() + READ_INTERVAL
         self._next_check = self._loop.time() + HEALTH_INTERVAL
@@ -93,34 +91,26 @@ class RedisLedger(QueuedLedger):
         return None if self._problem is None else _unavailable()
 
     def _send(self, item: Item) -> None:
-        self._inbox.append(item)
+        self._arrived.append(item)
         self._awake.set()
 
     # --- the task that talks to Redis ------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
-            while self._inbox or not self._closing:
-                if not self._inbox:
+            while self._arrived or not self._closing:
+                if not self._arrived:
                     with suppress(TimeoutError):
                         async with asyncio.timeout_at(self._next_read):
                             await self._awake.wait()
                     self._awake.clear()
-                if self._inbox:
-                    await self._commit(self._collect())
+                if self._arrived:
+                    await self._commit(self._next_group())
                 now = self._loop.time()
                 if self._next_read is not None and now >= self._next_read and not self._closing:
                     self._next_read = await self._housekeep(now)
         finally:
             await self._replica.client.close()
-
-    def _collect(self) -> list[Item]:
-        items: list[Item] = []
-        events = 0
-        while self._inbox and events < GROUP_EVENTS:
-            items.append(self._inbox.popleft())
-            events += len(items[-1][0])
-        return items
 
     async def _commit(self, items: Sequence[Item]) -> None:
         receipts: list[Receipt | None] = [None] * len(items)
