@@ -3,7 +3,6 @@
 SQLite detects a broken page, but not a flipped bit in a number: each row has a checksum.
 """
 
-import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,13 +56,6 @@ def read_again(read: Callable[[], T], database: Path) -> T:
                 while file.read(1 << 20):
                     pass
     return read()
-
-
-def is_full(error: apsw.IOError, connection: apsw.Connection) -> bool:
-    """Whether a disk quota refused a write. SQLite reports only a full disk as `apsw.FullError`."""
-    # Not at an fsync: the commit may be on the disk then.
-    wrote = error.extendedresult == apsw.SQLITE_IOERR_WRITE  # type: ignore[attr-defined]
-    return bool(wrote and connection.system_errno == errno.EDQUOT)
 
 
 def checksum(*values: object) -> int:

@@ -40,7 +40,7 @@ class Lock:
         try:
             os.posix_fallocate(self._file, 0, _SPACE)
         except OSError as error:
-            return error.errno not in {errno.ENOSPC, errno.EDQUOT}
+            return error.errno != errno.ENOSPC
         finally:
             os.ftruncate(self._file, 0)
         return True

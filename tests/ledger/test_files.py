@@ -69,10 +69,8 @@ def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
         open_ledger(LedgerSettings(tmp_path / "file" / "below"))
 
 
-@pytest.mark.parametrize(
-    ("error", "space"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EINVAL, True)]
-)
-def test_only_a_full_disk_or_quota_has_no_space(
+@pytest.mark.parametrize(("error", "space"), [(errno.ENOSPC, False), (errno.EINVAL, True)])
+def test_only_a_full_disk_has_no_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, space: bool
 ) -> None:
     """Fails when a file system that cannot reserve space counts as full: the ledger would not recover.
