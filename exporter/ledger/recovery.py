@@ -198,8 +198,6 @@ def create(path: Path, meta: Meta) -> None:
         store.create(meta)
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
-    # SQLite would apply an old journal beside the new file.
-    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
     os.replace(unfinished, path)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from exporter.errors import LedgerError, LedgerInUse
+from exporter.errors import LedgerError
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
@@ -239,9 +239,7 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
-    except BaseException as error:
+    except BaseException:
         connection.close()
-        if isinstance(error, apsw.BusyError):
-            raise LedgerInUse(f"{path} is in use by another process") from None
         raise
     return connection
