@@ -23,14 +23,10 @@ Sum = tuple[Cell, list[int], float]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """New totals of the series and histograms that a transaction touches; not published yet.
-
-    `renamed` are the former names of series: rows to delete.
-    """
+    """New totals of the series and histograms that a transaction touches; not published yet."""
 
     series: list[Total]
     durations: list[DurationTotal]
-    renamed: Sequence[str] = ()
 
 
 class RunningTotals:

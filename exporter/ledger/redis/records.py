@@ -76,10 +76,7 @@ class Histogram:
 
 
 class Names:
-    """Hash fields of series, in both directions; one `Series` object for each series.
-
-    Exporters with other label settings write other names; several names may be one series here.
-    """
+    """Hash fields of series, in both directions; one `Series` object for each series."""
 
     def __init__(self, label_names: tuple[str, ...], known: Iterable[Series] = ()) -> None:
         self._label_names = label_names
@@ -102,7 +99,7 @@ class Names:
         return self._by_key.get(key) or self._by_key.setdefault(key, replace(series, family=family))
 
     def series(self, name: bytes) -> Series | None:
-        """The series of a name; None for a name that this version does not understand."""
+        """The series of a name; None for a name with other labels, or of a later version."""
         if name not in self._series:
             series = _parsed(lambda: series_of(name, self._label_names), name)
             self._series[name] = series and self._by_key.setdefault(series.key, series)
