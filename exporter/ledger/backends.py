@@ -31,7 +31,6 @@ async def open_backend(
     """
     options: dict[str, Any] = {
         "queue_events": settings.max_queue_events,
-        "queue_bytes": settings.max_queue_bytes,
         "on_commit": on_commit,
         "on_failure": on_failure,
         "on_broken": on_broken,

@@ -75,7 +75,6 @@ class SqliteLedger(QueuedLedger):
             problem="shutting down" if stopped else self._hang() or self._problem,
             alive=self._closing or self._thread.is_alive(),
             queue_events=self._events,
-            queue_bytes=self._bytes,
         )
 
     async def close(self) -> None:

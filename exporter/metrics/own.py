@@ -170,7 +170,6 @@ def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
     )
     yield names.LEDGER_DAMAGED, damaged, status.damaged_at
     yield names.QUEUE_EVENTS, "Events waiting for the ledger.", status.queue_events
-    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the ledger.", status.queue_bytes
     # Redis forgets ids by age only: its window has no capacity, and a gauge of 0 would mean "empty".
     if status.window_capacity:
         capacity = "Ids that the deduplication window can hold."

@@ -74,7 +74,6 @@ class RedisLedger(QueuedLedger):
             problem="shutting down" if self._closing and not self._broken else self._problem,
             alive=self._closing or not self._task.done(),
             queue_events=self._events,
-            queue_bytes=self._bytes,
             size_bytes=self._size,
             lost_events=sum(self._replica.lost.values()),
             misconfigured=self._misconfigured,
