@@ -19,13 +19,15 @@ def name_of(series: Series, label_names: tuple[str, ...]) -> str:
 
 
 def series_of(name: str | bytes, label_names: Sequence[str]) -> Series | None:
-    """The series of a name; a label that the name lacks is empty. None when it has another label.
+    """The series of a name; a label that the name lacks is empty.
 
-    Raises `ValueError`, `KeyError` or `TypeError` for text that is not a name.
+    None for a name with another label, or of another version of the program.
     """
-    parts = json.loads(name)
-    labels = parts.pop("labels")
-    if not labels.keys() <= set(label_names):
+    try:
+        parts = json.loads(name)
+        labels = parts.pop("labels")
+        values = tuple(labels.pop(label, "") for label in label_names)
+        series = Series(family=Family(parts.pop("family")), labels=values, **parts)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    values = tuple(labels.get(label, "") for label in label_names)
-    return Series(family=Family(parts.pop("family")), labels=values, **parts)
+    return None if labels else series

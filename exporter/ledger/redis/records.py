@@ -1,18 +1,13 @@
 """Names and values of counters and duration histograms, as `commit.lua` writes them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 
 from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
-from exporter.logs import Log
-
-T = TypeVar("T")
-
-log = Log("exporter.ledger")
 
 _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 """The numbers of a histogram: its sum, and a count for each bucket and for +Inf."""
@@ -101,7 +96,7 @@ class Names:
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name with other labels, or of a later version."""
         if name not in self._series:
-            series = _parsed(lambda: series_of(name, self._label_names), name)
+            series = series_of(name, self._label_names)
             self._series[name] = series and self._by_key.setdefault(series.key, series)
         return self._series[name]
 
@@ -113,18 +108,6 @@ def cell_name(cell: Cell) -> bytes:
 
 @cache
 def cell_of(name: bytes) -> Cell | None:
-    """The cell of a name; None for a name that this version does not understand."""
-
-    def parse() -> Cell:
-        system, outcome = json.loads(name)
-        return system, outcome
-
-    return _parsed(parse, name)
-
-
-def _parsed(parse: Callable[[], T], name: bytes) -> T | None:
-    try:
-        return parse()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        log.warning("ledger_unknown_name", name=name.decode("utf-8", "replace"))
-        return None
+    """The cell of a name; None for a name of a later version."""
+    cell = json.loads(name)
+    return tuple(cell) if isinstance(cell, list) and len(cell) == 2 else None
