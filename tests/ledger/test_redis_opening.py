@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError, LedgerError
+from exporter.ledger.redis import connection
 from exporter.ledger.redis import ledger as redis_ledger
-from exporter.ledger.redis.connection import (
-    RedisSettings,
-    check_servers,
-    misconfigured,
-    parse_info,
-)
+from exporter.ledger.redis.connection import RedisSettings, misconfigured, parse_info
 from exporter.settings import load
 from exporter.settings.ledger_address import Address, parse, replicas
 from tests.e2e.prometheus_process import free_port
@@ -171,27 +167,20 @@ async def test_single_server_is_not_taken_for_a_cluster(home: RedisHome) -> None
         await home.open(start_timeout=0.1)
 
 
-@pytest.mark.parametrize(
-    ("info", "error"),
-    [
-        ({"redis_version": "6.2.14"}, "needs Redis 7.0 or later, or Valkey; this is 6.2.14"),
-        ({"redis_version": "7.0.15"}, "'aof' needs Redis 7.2 or later, or Valkey; this is 7.0.15"),
-        ({"cluster_enabled": "1"}, "cache:6379 is a node of a Cluster; its scheme is redis+clus"),
-    ],
-)
-def test_unfit_redis_is_refused(info: dict[str, str], error: str) -> None:
-    """Fails if a Cluster's node is accepted as a single server: it would refuse most shards permanently."""
-    settings = RedisSettings(parse("redis://cache"), wait=0)
-    with pytest.raises(LedgerError, match=re.escape(error)):
-        check_servers([{"redis_version": "7.2.4", **info}], settings)
-    # INFO has paths too, in any encoding.
-    check_servers(
-        [parse_info(b"# Server\r\nredis_version:7.2.4\r\nexecutable:/\xff\r\n")], settings
-    )
+async def test_unfit_redis_is_refused(
+    home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_OLDEST", 255)
+    with pytest.raises(
+        LedgerError, match=r"The ledger's Redis is 7[.\d]+: 7\.0 or later is needed"
+    ):
+        await home.open()
 
 
 def test_redis_that_became_too_old_is_named() -> None:
-    fit = {"redis_version": "7.2.4", "aof_enabled": "1", "maxmemory_policy": "noeviction"}
+    # INFO has paths too, in any encoding.
+    fit = parse_info(b"# Server\r\nredis_version:7.2.4\r\nexecutable:/\xff\r\naof_enabled:1\r\n")
+    fit["maxmemory_policy"] = "noeviction"
     assert misconfigured([fit]) == {}
     old = misconfigured([fit, {**fit, "redis_version": "6.2.14"}])
-    assert old == {"version": "The ledger's Redis is 6.2.14: 7.0 or later is needed."}
+    assert old == {"version": "The ledger's Redis is 6.2.14: 7.0 or later is needed, or Valkey."}

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from exporter import secret_file
-from exporter.errors import ConfigError, LedgerError
+from exporter.errors import ConfigError
 from exporter.ledger.contract import MISCONFIGURATIONS, Cell, Series
 from exporter.settings.ledger_address import Address
 
@@ -24,9 +24,8 @@ Info = dict[str, str]
 """The fields of INFO, which managed services allow where they forbid CONFIG."""
 
 SCRIPTS: Final = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("*.lua")}
-_OLDEST: Final = (7, 0)
+_OLDEST: Final = 7
 """Redis 7.0 refuses a script with flags before its first write. Valkey reports `redis_version` 7.2."""
-_OLDEST_WAITAOF: Final = (7, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,32 +141,15 @@ def parse_info(info: bytes) -> Info:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def check_servers(infos: Iterable[Info], settings: RedisSettings) -> None:
-    """Raises `LedgerError` when a server can't hold the ledger."""
-    for info in infos:
-        version = info.get("redis_version", "unknown")
-        if _version(info) < _OLDEST:
-            raise LedgerError(
-                f"the shared ledger needs Redis 7.0 or later, or Valkey; this is {version}"
-            )
-        if settings.wait == 0 and _version(info) < _OLDEST_WAITAOF:
-            raise LedgerError(
-                f"ledger_wait = 'aof' needs Redis 7.2 or later, or Valkey; this is {version}"
-            )
-        if info.get("cluster_enabled") == "1" and not settings.address.cluster:
-            host, port = settings.address.hosts[0]
-            raise LedgerError(
-                f"ledger: {host}:{port} is a node of a Cluster; its scheme is redis+cluster://"
-            )
-
-
 def misconfigured(infos: Iterable[Info]) -> dict[str, str]:
     """A sentence for each setting with which one of the servers can lose counts."""
     sentences: dict[str, str] = {}
     for info in infos:
-        if _version(info) < _OLDEST:
-            version = info.get("redis_version", "of an unknown version")
-            sentences[VERSION] = f"The ledger's Redis is {version}: 7.0 or later is needed."
+        version = info.get("redis_version", "0")
+        if int(version.partition(".")[0]) < _OLDEST:
+            sentences[VERSION] = (
+                f"The ledger's Redis is {version}: 7.0 or later is needed, or Valkey."
+            )
         if info.get("aof_enabled") != "1":
             sentences[APPENDONLY] = (
                 "The ledger's Redis has appendonly no: it loses the counts since its last snapshot when "
@@ -180,10 +162,3 @@ def misconfigured(infos: Iterable[Info]) -> dict[str, str]:
                 "it may evict ids and count their retries again. Set noeviction."
             )
     return sentences
-
-
-def _version(info: Info) -> tuple[int, int]:
-    """Major and minor version; zeros when unknown."""
-    parts = info.get("redis_version", "").split(".")
-    major, minor, *_ = (int(part) if part.isdigit() else 0 for part in (*parts, "", ""))
-    return major, minor

@@ -8,7 +8,7 @@ from typing import Final
 
 from exporter.errors import LedgerError
 from exporter.ledger.redis.client import Call, ClusterClient, key, script_call, successes
-from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, check_servers
+from exporter.ledger.redis.connection import VERSION, CallFailed, Info, RedisSettings, misconfigured
 from exporter.ledger.redis.group import Group, ShardPart
 from exporter.ledger.redis.records import Names, cell_name
 from exporter.ledger.redis.totals import SharedTotals
@@ -131,7 +131,8 @@ class Replica:
 
     async def _join(self) -> list[Info]:
         infos = await self.client.infos()
-        check_servers(infos, self.settings)
+        if problem := misconfigured(infos).get(VERSION):
+            raise LedgerError(problem)
         new = secrets.token_hex(4)
         self.ledger = await self._register(new)
         if self.ledger != new:
