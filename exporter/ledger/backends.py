@@ -73,15 +73,6 @@ async def open_backend(
     return ledger
 
 
-def unwritable(settings: Settings) -> str:
-    """What the exporter's user can't write in `data_dir`, and what to do; "" if it can, or with Redis."""
-    if settings.ledger is not None:
-        return ""
-    from exporter.ledger.recovery import not_ours
-
-    return not_ours(settings.data_dir)
-
-
 def back_up(settings: Settings, folder: Path) -> "Backup":
     """Copy the ledger that the settings select into a new file in `folder`. Raises `LedgerError`."""
     if settings.ledger is not None:

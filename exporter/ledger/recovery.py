@@ -1,6 +1,5 @@
 """Opens a ledger: lock the folder, verify and read the file, or move it aside and start a new one."""
 
-import errno
 import os
 import secrets
 import time
@@ -83,8 +82,6 @@ def open_ledger(settings: LedgerSettings) -> Opened:
     folder = settings.folder
     with ExitStack() as undo:
         try:
-            if problem := not_ours(folder):
-                raise LedgerError(problem)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(folder / "ledger.lock")
             undo.callback(lock.close)
@@ -92,32 +89,22 @@ def open_ledger(settings: LedgerSettings) -> Opened:
             undo.callback(marker.close)
             for suffix in SUFFIXES:
                 (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
+                if (file := folder / f"ledger.db{suffix}").exists():
+                    # SQLite reports a file that it can't write as an I/O error.
+                    os.close(os.open(file, os.O_RDWR))
             opened = _read_or_replace(settings, marker, lock)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {folder} is full") from None
+        except PermissionError as error:
+            raise LedgerError(
+                f"data_dir {folder}: {error}: it and its files must belong to user {os.geteuid()} "
+                "(chown -R), with mode 700 and 600"
+            ) from None
         except (OSError, apsw.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise LedgerError(f"data_dir {folder}: {reason}") from None
         undo.pop_all()
         return opened
-
-
-def not_ours(folder: Path) -> str:
-    """Why the exporter's user can't write a file of a data_dir, and what to do; "" if it can write all."""
-    existing = (path for path in (folder, *folder.parents) if os.path.exists(path))
-    present = next(existing, Path("/"))
-    if not present.is_dir():
-        return f"data_dir {folder}: {present} is not a directory"
-    if os.statvfs(present).f_flag & os.ST_RDONLY:
-        return f"data_dir {folder}: {os.strerror(errno.EROFS)}"
-    names = (*(f"ledger.db{suffix}" for suffix in SUFFIXES), "ledger.lock", "ledger.marker")
-    for path in (present, *filter(os.path.exists, (folder / name for name in names))):
-        if not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK):
-            return (
-                f"user {os.geteuid()} can't write {path}: data_dir {folder} and its files "
-                "must belong to this user (chown -R), with mode 700 and 600"
-            )
-    return ""
 
 
 def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:

@@ -63,9 +63,9 @@ async def test_sqlite_itself_cannot_read_an_open_ledger(home: SqliteHome) -> Non
 
 def test_data_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match=r"data_dir .*/file is not a directory"):
+    with pytest.raises(LedgerError, match=r"data_dir .*/file: File exists"):
         open_ledger(LedgerSettings(tmp_path / "file"))
-    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: .*/file is not a directory"):
+    with pytest.raises(LedgerError, match=r"data_dir .*/file/below: Not a directory"):
         open_ledger(LedgerSettings(tmp_path / "file" / "below"))
 
 
