@@ -138,24 +138,6 @@ async def test_write_needs_the_confirmation_of_a_replica(
     assert value(second) == 10
 
 
-async def test_silent_nodes_take_one_timeout_together(home: RedisHome) -> None:
-    """Fails when nodes are asked one after the other."""
-    timeout = 1.0
-
-    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    hosts = [f"127.0.1.{number}" for number in range(1, 9)]
-    async with await asyncio.start_server(listen, hosts, 0) as silent:
-        nodes = [socket.getsockname() for socket in silent.sockets]
-        listed = ",".join(f"{host}:{port}" for host, port in nodes)
-        home.url = home.url.replace("://", f"://{listed},")
-        began = asyncio.get_running_loop().time()
-        await home.open(timeout=timeout)
-        assert asyncio.get_running_loop().time() - began < len(hosts) * timeout
-
-
 async def test_master_is_found_without_the_configured_node(
     home: RedisHome, cluster: RedisCluster
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -130,21 +131,14 @@ class ClusterClient:
 
     async def _discover(self) -> None:
         problem = CallFailed("the Cluster has no node")
-        # All at once: one after the other, each silent node would take a whole timeout.
-        nodes = {*self._connections, *self._settings.address.hosts}
-        tasks = [asyncio.create_task(self._slots(node)) for node in nodes]
-        try:
-            for answer in asyncio.as_completed(tasks):
-                try:
-                    slots = await answer
-                    shards = range(self._settings.shards)
-                    return await self._connect([_master(slots, shard) for shard in shards])
-                except CallFailed as error:
-                    problem = error
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        nodes, shards = {*self._connections, *self._settings.address.hosts}, self._settings.shards
+        # In any order: a node that lost contact to the others still answers, with former masters.
+        for node in random.sample(sorted(nodes), len(nodes)):
+            try:
+                slots = await self._slots(node)
+                return await self._connect([_master(slots, shard) for shard in range(shards)])
+            except CallFailed as error:
+                problem = error
         raise problem
 
     async def _slots(self, node: _Node) -> _Slots:
