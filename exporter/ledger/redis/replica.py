@@ -81,9 +81,8 @@ class Replica:
 
     async def probe(self) -> None:
         """Write to each shard, as a commit does."""
-        empty = Group([], self.settings.shards, 0, self.recent)
         shards = range(self.settings.shards)
-        calls = [self._commit(empty, ShardPart(shard), always=True) for shard in shards]
+        calls: list[Call] = [(shard, ("HSET", key(shard, "probe"), "", "")) for shard in shards]
         successes(await self.client.run(calls, confirmed=True))
 
     async def read(self) -> None:
@@ -153,26 +152,21 @@ class Replica:
         call = script_call("register", 0, (*_SHARD[:3], "ledger"), arguments)
         [reply] = successes(await self.client.run([call]))
         written, shards, ledger = reply
-        if int(written) != _FORMAT:
+        if (int(written), int(shards)) != (_FORMAT, settings.shards):
             raise LedgerError(
-                f"the shared ledger has format {int(written)}, this program writes {_FORMAT}: use the "
-                "version that wrote it"
-            )
-        if int(shards) != settings.shards:
-            raise LedgerError(
-                f"ledger_shards = {settings.shards}: the shared ledger has {int(shards)} shards, and "
-                "their number can't change"
+                f"the shared ledger has format {int(written)} and {int(shards)} shards, which can't change; "
+                f"this program writes format {_FORMAT}, with ledger_shards = {settings.shards}"
             )
         return str(ledger.decode())
 
-    def _commit(self, group: Group, part: ShardPart, *, always: bool = False) -> Call:
+    def _commit(self, group: Group, part: ShardPart) -> Call:
         settings = self.settings
         arguments = (
             round(settings.age * 1000),
             repr(settings.wall()),
             self._commit_name(),
             # WAIT confirms this connection's last write, so a retry with only duplicates writes too.
-            "always" if always or settings.wait is not None else "",
+            "always" if settings.wait is not None else "",
             *part.arguments(group, self._names),
         )
         return script_call("commit", part.shard, _SHARD[:3], arguments)
