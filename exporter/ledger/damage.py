@@ -32,11 +32,9 @@ class Damaged(LedgerError):
     """The content of the file cannot be trusted; the text says why."""
 
 
-def is_damage(error: apsw.Error, database: Path) -> bool:
-    """Whether an error that SQLite raised while reading is about the content of the file."""
+def is_damage(error: apsw.Error) -> bool:
+    """Whether an error that SQLite raised while reading a file that it can write is about its content."""
     # Flipped bits in the header raise many kinds of errors, also SQLError, ReadOnlyError and TooBigError.
-    if isinstance(error, apsw.ReadOnlyError):
-        return os.access(database, os.W_OK)
     if isinstance(error, apsw.IOError):
         # A short read means that the file was cut. Other I/O errors come from the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typing import Final
 
 import xxhash
 
-from exporter.errors import LedgerError, LedgerInUse
+from exporter.errors import LedgerError
 
 _SPACE: Final = 1024**2
 """Bytes that must be free before a full disk counts as usable again: a large group commit."""
@@ -25,11 +25,9 @@ class Lock:
         self._file = _open(path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError:
             self.close()
-            if not isinstance(error, BlockingIOError):
-                raise
-            raise LedgerInUse(
+            raise LedgerError(
                 f"the ledger in {path.parent} is in use by another process: two exporters need two "
                 "data_dirs"
             ) from None

@@ -33,12 +33,10 @@ class QueuedLedger(ABC):
         self,
         *,
         queue_events: int = 200_000,
-        longest_wait: float = LONGEST_WAIT,
         on_commit: Callable[[float], None] = lambda _: None,
         on_failure: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        self._longest_wait = longest_wait
         self._max_events = queue_events
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._loop = asyncio.get_running_loop()
@@ -81,7 +79,7 @@ class QueuedLedger(ABC):
         if batch.deferrable:
             self._deferred.append((batch, answered))
             if self._timer is None:
-                self._timer = self._loop.call_later(self._longest_wait, self._flush)
+                self._timer = self._loop.call_later(LONGEST_WAIT, self._flush)
         else:
             if self._deferred:
                 self._flush()

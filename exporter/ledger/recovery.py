@@ -77,7 +77,7 @@ class Opened:
 def open_ledger(settings: LedgerSettings) -> Opened:
     """Open the ledger in `settings.folder`, or create it; a damaged ledger is moved aside first.
 
-    Raises `LedgerInUse`, and `LedgerError` when the folder cannot be used.
+    Raises `LedgerError` when the folder cannot be used, or another process uses it.
     """
     folder = settings.folder
     with ExitStack() as undo:
@@ -164,7 +164,7 @@ def _read(
             sync(settings.folder)
             files = OpenFiles(settings.folder)
         except apsw.Error as error:
-            if is_damage(error, path):
+            if is_damage(error):
                 raise Damaged(f"{type(error).__name__}: {error}") from None
             raise
         except UnicodeDecodeError as error:

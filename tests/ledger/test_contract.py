@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import QueueFull, ShuttingDown
+from exporter.ledger import queued
 from exporter.ledger.contract import (
     ACCEPTED,
     BUCKETS,
@@ -82,9 +83,12 @@ async def test_jump_of_the_wall_clock_expires_nothing(home: Home, hours: int) ->
 # --- order, queue, shutdown ----------------------------------------------------------------
 
 
-async def test_deferrable_batch_shares_the_write_of_the_next(home: Home) -> None:
+async def test_deferrable_batch_shares_the_write_of_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queued, "LONGEST_WAIT", 3600.0)
     writes: list[float] = []
-    ledger = await home.open(on_commit=writes.append, longest_wait=3600.0)
+    ledger = await home.open(on_commit=writes.append)
     deferred = [asyncio.create_task(ledger.commit(batch([n], deferrable=True))) for n in range(20)]
     await asyncio.sleep(0)
     assert ledger.status().queue_events == 20
@@ -129,8 +133,11 @@ async def test_full_queue_refuses_and_counts_nothing(home: Home) -> None:
     assert (await ledger.commit(batch([100, 101, 102]))).accepted == 3
 
 
-async def test_close_answers_earlier_batches_and_refuses_later_ones(home: Home) -> None:
-    ledger = await home.open(longest_wait=3600.0)
+async def test_close_answers_earlier_batches_and_refuses_later_ones(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queued, "LONGEST_WAIT", 3600.0)
+    ledger = await home.open()
     earlier = [asyncio.create_task(ledger.commit(batch([n]))) for n in range(200)]
     earlier.append(asyncio.create_task(ledger.commit(batch([200], deferrable=True))))
     await asyncio.sleep(0)
