@@ -1,4 +1,4 @@
-"""The files of a ledger: a lock, the commit marker, and a check that they are still in place."""
+"""The files of a ledger: the lock and the commit marker, and a check that all are still in place."""
 
 import errno
 import fcntl
@@ -18,70 +18,62 @@ _SPACE: Final = 1024**2
 _MARKER: Final = struct.Struct("<QQ")
 
 
-class Lock:
-    """The lock on a folder. SQLite's own lock comes too late: a second process must not look for damage."""
+class Claim:
+    """The lock on a folder, and its commit marker.
 
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
+    The marker is a file of 16 bytes: the number of the last acknowledged commit and its checksum. To SQLite,
+    a WAL that lost its end looks like transactions that never happened; the marker shows the loss. It is
+    written after the commit's fsync and needs no fsync: after a power cut it may be older than the database,
+    never newer. Only `reset` has an fsync, for a new database.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # SQLite's own lock comes too late: a second process must not look for damage.
+        self._lock, self._marker = _open(folder / "ledger.lock"), _open(folder / "ledger.marker")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
             raise LedgerError(
-                f"the ledger in {path.parent} is in use by another process: two exporters need two "
-                "data_dirs"
+                f"the ledger in {folder} is in use by another process: two exporters need two data_dirs"
             ) from None
 
     def has_space(self) -> bool:
         """Whether the disk has space for more than a small transaction."""
         # A small one may fit in the WAL's last pages on a full disk: readiness changed every second.
         try:
-            os.posix_fallocate(self._file, 0, _SPACE)
+            os.posix_fallocate(self._lock, 0, _SPACE)
         except OSError as error:
             return error.errno != errno.ENOSPC
         finally:
-            os.ftruncate(self._file, 0)
+            os.ftruncate(self._lock, 0)
         return True
 
-    def close(self) -> None:
-        os.close(self._file)
-
-
-class CommitMarker:
-    """The number of the last acknowledged commit and its checksum, in a file of 16 bytes.
-
-    To SQLite, a WAL that lost its end looks like transactions that never happened. The marker shows the
-    loss. It is written after the commit's fsync and needs no fsync: after a power cut it may be older than
-    the database, never newer. Only `reset` has an fsync, for a new database.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
-
-    def write(self, commit: int) -> None:
+    def mark(self, commit: int) -> None:
         """Write the number of a commit that is durable."""
         try:
-            os.pwrite(self._file, _MARKER.pack(commit, _check(commit)), 0)
+            os.pwrite(self._marker, _MARKER.pack(commit, _check(commit)), 0)
         except OSError:
             # A full disk may refuse even 16 bytes. The commit is durable; an old marker only detects less.
             return
 
     def reset(self) -> None:
         """Name no commit, durably: the old marker would show that a new database lost all its commits."""
-        os.pwrite(self._file, _MARKER.pack(0, _check(0)), 0)
-        os.fsync(self._file)
+        os.pwrite(self._marker, _MARKER.pack(0, _check(0)), 0)
+        os.fsync(self._marker)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def unpaused(self) -> Iterator[None]:
         """No backup copies the ledger meanwhile. Raises `BlockingIOError` while a backup does."""
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._marker, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        os.close(self._file)
+        os.close(self._lock)
+        os.close(self._marker)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import msgspec
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
-from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync
+from exporter.ledger.files import Claim, OpenFiles, read_marker, sync
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes, RunningTotals
@@ -58,8 +58,7 @@ class Opened:
     """
 
     store: Store
-    marker: CommitMarker
-    lock: Lock
+    claim: Claim
     meta: Meta
     totals: RunningTotals
     window: Window
@@ -70,7 +69,7 @@ class Opened:
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with closing(self.lock), closing(self.marker):
+        with closing(self.claim):
             self.store.close()
 
 
@@ -83,16 +82,14 @@ def open_ledger(settings: LedgerSettings) -> Opened:
     with ExitStack() as undo:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = Lock(folder / "ledger.lock")
-            undo.callback(lock.close)
-            marker = CommitMarker(folder / "ledger.marker")
-            undo.callback(marker.close)
+            claim = Claim(folder)
+            undo.callback(claim.close)
             for suffix in SUFFIXES:
                 (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
                 if (file := folder / f"ledger.db{suffix}").exists():
                     # SQLite reports a file that it can't write as an I/O error.
                     os.close(os.open(file, os.O_RDWR))
-            opened = _read_or_replace(settings, marker, lock)
+            opened = _read_or_replace(settings, claim)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {folder} is full") from None
         except PermissionError as error:
@@ -107,25 +104,23 @@ def open_ledger(settings: LedgerSettings) -> Opened:
         return opened
 
 
-def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:
+def _read_or_replace(settings: LedgerSettings, claim: Claim) -> Opened:
     new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
     acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return read_again(lambda: _read(settings, marker, lock, new, acknowledged), database)
+        return read_again(lambda: _read(settings, claim, new, acknowledged), database)
     except Damaged as damage:
         now = settings.wall()
         aside = move_aside(database, now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
-        opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
+        opened = replace(_read(settings, claim, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
-        marker.reset()
+        claim.reset()
         return opened
 
 
-def _read(
-    settings: LedgerSettings, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int
-) -> Opened:
+def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) -> Opened:
     """Read the ledger, or create it with `new`. Raises `Damaged`, also for a lost acknowledged commit."""
     path = settings.folder / "ledger.db"
     if not _size(path):
@@ -170,7 +165,7 @@ def _read(
         except UnicodeDecodeError as error:
             raise Damaged(f"text that is not UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, marker, lock, meta, totals, window, segments, last_ids, files)
+    return Opened(store, claim, meta, totals, window, segments, last_ids, files)
 
 
 def _size(path: Path) -> int:

@@ -71,7 +71,7 @@ class Writer:
         opened, settings = self._opened, self._settings
         opened.files.check()
         self._size = opened.store.size()
-        if after_failure and not opened.lock.has_space():
+        if after_failure and not opened.claim.has_space():
             return
         now = settings.monotonic()
         changes = opened.totals.missing(settings.zero, settings.zero_durations)
@@ -132,7 +132,7 @@ class Writer:
         # A commit to a deleted file is lost: it gets no receipt.
         opened.files.check_changes()
         seconds = time.perf_counter() - began
-        opened.marker.write(meta.commit)
+        opened.claim.mark(meta.commit)
         self._meta = meta
         opened.segments.drop(expiring, opened.window)
         if group is not None and segment is not None:
@@ -150,7 +150,7 @@ class Writer:
         """
         if pages >= CHECKPOINT_PAGES:
             opened = self._opened
-            lock = opened.marker.locked() if pages < MOST_PAGES else nullcontext()
+            lock = opened.claim.unpaused() if pages < MOST_PAGES else nullcontext()
             # A backup or a full disk: the commit succeeded, and the next one tries again, as in SQLite.
             with suppress(BlockingIOError, apsw.FullError), lock:
                 opened.store.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)

@@ -33,7 +33,7 @@ backup.read_marker = lambda marker: 0
 _WITHOUT_LOCK: Final = """
 from contextlib import nullcontext
 from exporter.ledger import backup, files
-files.CommitMarker.locked = lambda marker: nullcontext()
+files.Claim.unpaused = lambda claim: nullcontext()
 backup._state = lambda path: (0, 0, 0)
 backup.header, backup._header = backup._header, lambda wal: backup.header(wal)[:12]
 """

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from exporter.errors import LedgerError, LedgerUnavailable
-from exporter.ledger.files import Lock
+from exporter.ledger.files import Claim
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, value
@@ -77,13 +77,13 @@ def test_only_a_full_disk_has_no_space(
 
     Another user must not be able to lock the file: no exporter would start.
     """
-    lock, path = Lock(tmp_path / "lock"), tmp_path / "lock"
-    assert lock.has_space()
+    claim, path = Claim(tmp_path), tmp_path / "ledger.lock"
+    assert claim.has_space()
     assert (path.stat().st_size, path.stat().st_mode & 0o777) == (0, 0o600)
 
     def refuse(*_: int) -> None:
         raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    assert lock.has_space() is space
-    lock.close()
+    assert claim.has_space() is space
+    claim.close()
