@@ -106,21 +106,20 @@ class OpenFiles:
     def __init__(self, folder: Path) -> None:
         names = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
         self._folder = str(folder)
-        self._files = [(str(folder / name), _identity(os.stat(folder / name))) for name in names]
-        self._unchanged: tuple[int, ...] | None = None
+        self._files = [(str(folder / name), _state(str(folder / name))[:2]) for name in names]
+        self._unchanged: tuple[int, ...] = ()
 
     def check(self) -> None:
         """Raises `Replaced` when a path leads to another file or to none."""
         for path, opened in self._files:
-            if _identity(_present(path)) != opened:
-                raise Replaced(f"{path} is another file now")
+            if _state(path)[:2] != opened:
+                raise Replaced(f"{path} was moved, deleted or replaced")
 
     def check_changes(self) -> None:
         """`check`, if a file was created, renamed or deleted in the folder since the last check."""
         # A `stat` of the WAL makes the next commit a third slower: since Linux 6.13, the first write after a
         # `stat` sets a new time of change.
-        status = _present(self._folder)
-        state = (*_identity(status), status.st_ctime_ns)
+        state = _state(self._folder)
         if state != self._unchanged:
             self.check()
             self._unchanged = state
@@ -139,15 +138,13 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _present(path: str) -> os.stat_result:
+def _state(path: str) -> tuple[int, ...]:
+    """Device, inode and time of the last change; empty when there is no file."""
     try:
-        return os.stat(path)
-    except OSError as error:
-        raise Replaced(f"{path} was moved or deleted: {error.strerror}") from None
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _check(commit: int) -> int:

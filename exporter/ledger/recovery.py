@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -125,11 +125,8 @@ def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) 
     path = settings.folder / "ledger.db"
     if not _size(path):
         # Checked before SQLite opens the file: SQLite deletes a WAL beside an empty database.
-        absent = f"{path} is {'empty' if path.exists() else 'gone'}"
-        if acknowledged:
-            raise Damaged(f"{absent}, but commit {acknowledged} was acknowledged")
-        if _size(Path(f"{path}-wal")):
-            raise Damaged(f"{absent}, but {path}-wal is there")
+        if acknowledged or _size(Path(f"{path}-wal")):
+            raise Damaged(f"{path} is gone or empty, but there were commits")
         create(path, new)
     with ExitStack() as undo:
         try:
@@ -147,11 +144,9 @@ def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) 
             store.check_rows(meta)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
             # checkpoint everything that was read is durable, also after a failed fsync.
-            try:
+            # On a full disk, the WAL can be read all the same, and the writer tries again.
+            with suppress(apsw.FullError):
                 store.checkpoint()
-            except apsw.FullError:
-                # The WAL can be read all the same, and the writer tries again.
-                log.warning("ledger_disk_full", at="start")
             # A restored backup has no id.
             if not meta.ledger:
                 meta.ledger = new.ledger

@@ -115,7 +115,7 @@ class SqliteLedger(QueuedLedger):
         problem = self._problem if self._broken else self._hang()
         if problem is None:
             return None
-        return LedgerUnavailable(f"{problem}; send the events again", retry_after=5)
+        return _unavailable(problem)
 
     def _hang(self) -> str | None:
         """The problem when the writer has worked for too long."""
@@ -137,12 +137,8 @@ class SqliteLedger(QueuedLedger):
 
     def _refuse_waiting(self, hang: str) -> None:
         """Answer the batches that wait for a hanging write: their senders would wait without bound."""
-        detail = (
-            f"{hang}; it is not known yet whether the events are counted. Send them again: an event with an "
-            "id is counted once"
-        )
         items = [(batch, answered) for answered, batch in self._waiting.items()]
-        self._answer(items, [LedgerUnavailable(detail, retry_after=5) for _ in items])
+        self._answer(items, [_unavailable(hang) for _ in items])
 
     # --- on the writer's thread ----------------------------------------------------------------
 
@@ -181,13 +177,7 @@ class SqliteLedger(QueuedLedger):
     def _commit(self, items: Sequence[Item]) -> None:
         receipts = self._attempt(lambda: self._writer.commit([batch for batch, _ in items]))
         answers: Sequence[Receipt | Refused]
-        if receipts is not None:
-            answers = receipts
-        else:
-            detail = f"{self._problem}; nothing was counted, send the events again"
-            if self._broken:
-                detail = f"{self._problem}; send the events again once the exporter is back"
-            answers = [LedgerUnavailable(detail, retry_after=5) for _ in items]
+        answers = receipts or [_unavailable(self._problem) for _ in items]
         self._call(lambda: self._answer(items, answers))
 
     def _housekeep(self) -> None:
@@ -232,3 +222,9 @@ class SqliteLedger(QueuedLedger):
         # The loop is closed when a process ends without `close`.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function)
+
+
+def _unavailable(problem: str | None) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"{problem}; send the events again: an event with an id is counted once", retry_after=5
+    )

@@ -115,9 +115,13 @@ def _delete_the_row_about_the_ledger(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "damage", "reason"),
     [
-        ("both", _delete("ledger.db"), "ledger.db is gone, but commit 80 was acknowledged"),
-        ("both", _empty_database, "ledger.db is empty, but commit 80 was acknowledged"),
-        ("both", _delete("ledger.db", "ledger.marker"), "gone, but .*/ledger.db-wal is there"),
+        ("both", _delete("ledger.db"), "ledger.db is gone or empty, but there were commits"),
+        ("both", _empty_database, "ledger.db is gone or empty, but there were commits"),
+        (
+            "both",
+            _delete("ledger.db", "ledger.marker"),
+            "ledger.db is gone or empty, but there were commits",
+        ),
         ("both", _delete("ledger.db-wal"), "ends at commit 40, but commit 80 was acknowledged"),
         ("wal", _cut_100_frames, r"ends at commit \d+, but commit 80 was acknowledged"),
         ("database", lose_a_counter, "quick_check says"),
