@@ -124,7 +124,7 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
         meta = store.meta()
         if meta.commit < acknowledged:
             raise Damaged(f"it ends at commit {meta.commit}, but {acknowledged} was acknowledged")
-        for rows in (store.series(), store.durations(), store.ids()):
+        for rows in (store.series().values(), store.durations(), store.ids()):
             deque(rows, maxlen=0)
         store.check_rows(meta)
         store.write(msgspec.structs.replace(meta, ledger=""), Changes([], []))

@@ -19,15 +19,14 @@ def name_of(series: Series, label_names: tuple[str, ...]) -> str:
 
 
 def series_of(name: str | bytes, label_names: Sequence[str]) -> Series | None:
-    """The series of a name; a label that the name lacks is empty.
+    """The series of a name; a label that the name lacks is empty, and other labels are ignored.
 
-    None for a name with another label, or of another version of the program.
+    None for a name of another version of the program.
     """
     try:
         parts = json.loads(name)
         labels = parts.pop("labels")
-        values = tuple(labels.pop(label, "") for label in label_names)
-        series = Series(family=Family(parts.pop("family")), labels=values, **parts)
+        values = tuple(labels.get(label, "") for label in label_names)
+        return Series(family=Family(parts.pop("family")), labels=values, **parts)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return None if labels else series

@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series
+from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
 from exporter.ledger.files import Claim, OpenFiles, read_marker, sync
 from exporter.ledger.segments import Segment, Segments
@@ -138,8 +138,7 @@ def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) 
                 raise Damaged(
                     f"{path} ends at commit {meta.commit}, but commit {acknowledged} was acknowledged"
                 )
-            totals = RunningTotals()
-            totals.publish(Changes(store.series(), store.durations()))
+            totals, renamed = _totals(store)
             window, segments, last_ids = _window(store, settings)
             store.check_rows(meta)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
@@ -148,9 +147,9 @@ def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) 
             with suppress(apsw.FullError):
                 store.checkpoint()
             # A restored backup has no id.
-            if not meta.ledger:
-                meta.ledger = new.ledger
-                store.write(meta, Changes([], []))
+            if renamed or not meta.ledger:
+                meta.ledger = meta.ledger or new.ledger
+                store.write(meta, Changes(totals.series(), [], renamed))
             sync(settings.folder)
             files = OpenFiles(settings.folder)
         except apsw.Error as error:
@@ -177,6 +176,29 @@ def create(path: Path, meta: Meta) -> None:
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
     os.replace(unfinished, path)
+
+
+def _totals(store: Store) -> tuple[RunningTotals, list[str]]:
+    """The totals, and the stored names of series that have another name now, because the labels changed."""
+    # If a series kept its old name, the next start would add it to the series of the new name again.
+    stored = store.series()
+    merged: dict[tuple[str, ...], Total] = {}
+    for total in stored.values():
+        same = merged.get(total.series.key)
+        merged[total.series.key] = _sum(same, total) if same else total
+    totals = RunningTotals()
+    totals.publish(Changes(list(merged.values()), store.durations()))
+    return totals, [name for name, total in stored.items() if store.name(total.series) != name]
+
+
+def _sum(first: Total, second: Total) -> Total:
+    exemplars = [total.exemplar for total in (first, second) if total.exemplar]
+    return replace(
+        first,
+        value=first.value + second.value,
+        delayed=first.delayed and second.delayed,
+        exemplar=max(exemplars, key=lambda exemplar: exemplar.at, default=None),
+    )
 
 
 def _window(store: Store, settings: LedgerSettings) -> tuple[Window, Segments, Ids | None]:

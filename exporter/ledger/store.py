@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Total
+from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
 from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
@@ -40,6 +40,7 @@ _PUT: Final = {
     "ids": "INSERT OR REPLACE INTO ids VALUES (?,?,?,?,?,?)",
 }
 _EXPIRE: Final = "DELETE FROM ids WHERE number <= ? RETURNING number, checksum"
+_FORGET: Final = "DELETE FROM series WHERE key = ? RETURNING key, checksum"
 
 
 class Meta(msgspec.Struct):
@@ -113,14 +114,13 @@ class Store:
             )
         return meta
 
-    def series(self) -> list[Total]:
-        """All totals, without those of labels that are not configured now: the total of the other labels
-        would increase by their counts, and alerts would count old ends as new ends."""
-        totals = []
+    def series(self) -> dict[str, Total]:
+        """All totals by name. Labels that are no longer configured are dropped, new labels are empty."""
+        totals = {}
         for name, value, _, delayed, session, session_at in self._rows("series"):
             exemplar = Exemplar(session, session_at) if session is not None else None
             if series := series_of(name, self._label_names):
-                totals.append(Total(series, value, bool(delayed), exemplar))
+                totals[name] = Total(series, value, bool(delayed), exemplar)
         return totals
 
     def durations(self) -> list[DurationTotal]:
@@ -131,6 +131,9 @@ class Store:
 
     def ids(self) -> Iterable[Ids]:
         return (Ids(*row) for row in self._rows("ids"))
+
+    def name(self, series: Series) -> str:
+        return name_of(series, self._label_names)
 
     def check_rows(self, meta: Meta) -> None:
         """Raises `Damaged` when a row is lost, or older than the last commit. All rows were read before."""
@@ -148,11 +151,13 @@ class Store:
         with self._transaction():
             if expired:
                 gone |= self._execute(_EXPIRE, (expired,))
+            for name in changes.renamed:
+                gone |= self._execute(_FORGET, (name,))
             if ids is not None:
                 row: Any = (ids.received, ids.age, ids.keys, ids.fingerprints)
                 new[ids.number] = self._put("ids", ids.number, *row)
             for total in changes.series:
-                name, last = name_of(total.series, self._label_names), total.exemplar
+                name, last = self.name(total.series), total.exemplar
                 session = (last.session_id, last.at) if last else (None, None)
                 row = (total.value, 0.0, int(total.delayed), *session)
                 new[name] = self._put("series", name, *row)

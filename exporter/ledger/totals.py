@@ -23,10 +23,14 @@ Sum = tuple[Cell, list[int], float]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """New totals of the series and histograms that a transaction touches; not published yet."""
+    """New totals of the series and histograms that a transaction touches; not published yet.
+
+    `renamed` are the former names of series: rows to delete.
+    """
 
     series: list[Total]
     durations: list[DurationTotal]
+    renamed: Sequence[str] = ()
 
 
 class RunningTotals:

@@ -1,8 +1,10 @@
 """A ledger that is opened again with other settings: label names and the bounds of the window."""
 
-from exporter.ledger.contract import Series
+import pytest
+
+from exporter.ledger.contract import Exemplar, Series
 from tests.ledger.batches import FAILURE, batch, series
-from tests.ledger.home import SqliteHome
+from tests.ledger.home import SqliteHome, total
 
 EU, US = series(region="eu"), series(region="us")
 
@@ -20,15 +22,16 @@ async def _values(home: SqliteHome, names: tuple[str, ...]) -> dict[tuple[str, .
     return {total.series.labels: total.value for total in ledger.totals().series}
 
 
-async def test_counts_of_a_removed_label_are_not_exported_until_it_is_back(
-    home: SqliteHome,
+@pytest.mark.parametrize("regions", [{EU: [1, 2, 3], US: [4]}, {EU: [1, 2, 3, 4]}])
+async def test_series_without_a_removed_label_are_merged_once(
+    home: SqliteHome, regions: dict[Series, list[int]]
 ) -> None:
-    """Fails when they are added to the series without the label: alerts would count them as new ends."""
-    await _count(home, ("region",), {EU: [1, 2, 3], US: [4]})
-    assert await _values(home, ()) == {}
+    """Fails when a series that merges with no other keeps its old name: its count was added at each start."""
+    await _count(home, ("region",), regions)
     await _count(home, (), {FAILURE: [5, 1]})
-    assert await _values(home, ()) == {(): 1}
-    assert await _values(home, ("region",)) == {("eu",): 3, ("us",): 1, ("",): 1}
+    for _ in range(2):
+        assert await _values(home, ()) == {(): 5}
+    assert await _values(home, ("region",)) == {("",): 5}
 
 
 async def test_labels_in_another_order_name_the_same_series(home: SqliteHome) -> None:
@@ -36,6 +39,17 @@ async def test_labels_in_another_order_name_the_same_series(home: SqliteHome) ->
     await _count(home, ("project", "region"), {series(project="p", region="eu"): [3]})
     assert await _values(home, ("project", "region")) == {("p", "eu"): 3}
     assert await _values(home, ("region", "project")) == {("eu", "p"): 3}
+
+
+async def test_merged_series_keep_the_delay_and_the_last_session(home: SqliteHome) -> None:
+    ledger = await home.open(label_names=("region",))
+    await ledger.commit(batch([1], of=EU, sessions=["first"]))
+    home.wall.advance(10)
+    await ledger.commit(batch([2], of=US, sessions=["second"]))
+    await ledger.close()
+    merged = total(await home.open())
+    assert merged.delayed
+    assert merged.exemplar == Exemplar("second", home.wall.now)
 
 
 async def test_commit_too_large_for_the_window_is_forgotten_completely(home: SqliteHome) -> None:

@@ -71,7 +71,10 @@ class Histogram:
 
 
 class Names:
-    """Hash fields of series, in both directions; one `Series` object for each series."""
+    """Hash fields of series, in both directions; one `Series` object for each series.
+
+    Exporters with other label settings write other names; several names may be one series here.
+    """
 
     def __init__(self, label_names: tuple[str, ...], known: Iterable[Series] = ()) -> None:
         self._label_names = label_names
@@ -94,7 +97,7 @@ class Names:
         return self._by_key.get(key) or self._by_key.setdefault(key, replace(series, family=family))
 
     def series(self, name: bytes) -> Series | None:
-        """The series of a name; None for a name with other labels, or of a later version."""
+        """The series of a name; None for a name that this version does not understand."""
         if name not in self._series:
             series = series_of(name, self._label_names)
             self._series[name] = series and self._by_key.setdefault(series.key, series)
