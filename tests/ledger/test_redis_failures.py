@@ -86,18 +86,21 @@ async def test_id_key_of_another_type_does_not_stop_the_script(
     assert (await ledger.commit(batch(range(10)))).duplicates == 10
 
 
-async def test_missing_permission_to_count_claims_no_id(
-    home: RedisHome, server: RedisServer
+@pytest.mark.parametrize("command", ["hset", "set", "time"])
+async def test_missing_permission_neither_claims_nor_counts(
+    home: RedisHome, server: RedisServer, command: str
 ) -> None:
-    """Fails when SET runs before the refused HSET: the retry is then a duplicate, and never counted."""
+    """Fails when the script is refused between its writes: the retry is a duplicate that was never counted,
+    or each retry counts again."""
     ledger = await home.open()
     await ledger.commit(batch([1]))
-    server.command("ACL", "SETUSER", "default", "-hset")
+    server.command("ACL", "SETUSER", "default", f"-{command}")
     try:
         await unavailable(ledger, 2)
-        # The probe is refused too, otherwise "recovered" would be logged four times a second.
-        with pytest.raises(AssertionError, match="not within"):
-            await until(lambda: ledger.status().problem is None, seconds=0.6)
+        if command == "hset":
+            # The probe is refused too, otherwise "recovered" would be logged four times a second.
+            with pytest.raises(AssertionError, match="not within"):
+                await until(lambda: ledger.status().problem is None, seconds=0.6)
     finally:
         server.command("ACL", "SETUSER", "default", "+@all")
     await recovered(ledger)

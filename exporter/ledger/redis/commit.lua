@@ -31,6 +31,9 @@ local function chunked(first, last, run)
   for from = first, last, 1000 do run(from, math.min(from + 999, last)) end
 end
 
+-- PXAT and not PX, which Redis would have to rewrite for its file. TIME, too, needs a permission.
+local time = call('TIME')
+local expiry = string.format('%.0f', time[1] * 1000 + time[2] / 1000 + ARGV[1])
 local before = call('GET', KEYS[3]) or ''
 local n, events = #keys / 16, #places / 2
 local ids, known = {}, {}
@@ -146,19 +149,17 @@ for cell = 1, n_cells do
   durations[cell] = record or ''
 end
 
--- From here on nothing can fail, unless the user lost a permission: without HSET, no id may be claimed.
-chunked(1, #rows, function(from, to) call('HSET', KEYS[1], unpack(rows, from, to)) end)
-chunked(1, #lines, function(from, to) call('HSET', KEYS[2], unpack(lines, from, to)) end)
--- PXAT and not PX, which Redis would have to rewrite for its file.
-local time = call('TIME')
-local expiry = string.format('%.0f', time[1] * 1000 + time[2] / 1000 + ARGV[1])
-for t = 1, claims do
-  local i = taken[t]
-  call('SET', ids[i], sub(fingerprints, 8 * i - 7, 8 * i), 'PXAT', expiry)
-end
+-- From here on nothing can fail, unless the user lacks a permission: a SET and then HSET come first, so that
+-- no count is written without permission to claim ids, and no id claimed without permission to count.
 local after = before
 if #taken > 0 or ARGV[4] ~= '' then
   after = name
   call('SET', KEYS[3], name)
+end
+chunked(1, #rows, function(from, to) call('HSET', KEYS[1], unpack(rows, from, to)) end)
+chunked(1, #lines, function(from, to) call('HSET', KEYS[2], unpack(lines, from, to)) end)
+for t = 1, claims do
+  local i = taken[t]
+  call('SET', ids[i], sub(fingerprints, 8 * i - 7, 8 * i), 'PXAT', expiry)
 end
 return {before, after, marks and table.concat(marks) or '', series, durations}
