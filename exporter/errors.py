@@ -4,7 +4,6 @@
     ├── ConfigError              a setting or a file of the operator is wrong; commands exit with 1
     │   └── UnsupportedRule      a rule file has PromQL that backtest does not support
     ├── LedgerError              the ledger can't start or continue
-    │   ├── LedgerInUse          another process has the file
     │   └── LedgerBroken         an I/O error: only a restart tells what was written
     ├── Rejected                 one event is not counted; `reason` is a metric label
     └── Refused                  a request is not counted; a subclass for each `status` and `reason`
@@ -60,10 +59,6 @@ class UnsupportedRule(ConfigError):
 
 class LedgerError(ExporterError):
     """The ledger can't be opened or can't continue; the text is for the operator."""
-
-
-class LedgerInUse(LedgerError):
-    """Another process holds the ledger: two writers would count twice."""
 
 
 class LedgerBroken(LedgerError):

@@ -127,9 +127,7 @@ def _latency() -> list[Panel]:
             "Events received and not yet stored. Growth: events arrive faster than they are committed. At "
             "the limit requests get status 503. Normal is near 0.",
             exporter_gauge(names.QUEUE_EVENTS, " events"),
-            exporter_gauge(names.QUEUE_BYTES, " bytes"),
             decimals=0,
-            overrides=[style.by_query("B", {"unit": "bytes", "custom.axisPlacement": "right"})],
         ),
         graph(
             "Scrape time",

@@ -69,8 +69,8 @@ def check(
     """Print every mistake in settings, taxonomies and files.
 
     Checks the settings, the taxonomies, and the token, key and certificate files that the settings name.
-    Writes nothing. Exits with 1 when there is a mistake. An address or a data_dir that can't be used now
-    is only a warning: a running exporter occupies its ports, and may belong to another user.
+    Writes nothing. Exits with 1 when there is a mistake. An address that can't be used now is only a
+    warning: a running exporter occupies its ports.
 
     \b
     Examples:
@@ -79,7 +79,6 @@ def check(
     """
     from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses
-    from exporter.ledger.backends import unwritable
     from exporter.runbooks import warnings as runbook_warnings
 
     # Warnings about files are printed below, as text.
@@ -90,8 +89,6 @@ def check(
     settings, systems = configuration.settings, configuration.taxonomy.systems
     warnings = configuration.warnings + unusable_addresses(settings)
     if not configuration.mistakes:
-        if problem := unwritable(settings):
-            warnings.append(problem)
         warnings += _unreachable_runbooks(settings)
         warnings += runbook_warnings(configuration.taxonomy, settings.taxonomy)
     for warning in warnings:

@@ -31,7 +31,6 @@ async def open_backend(
     """
     options: dict[str, Any] = {
         "queue_events": settings.max_queue_events,
-        "queue_bytes": settings.max_queue_bytes,
         "on_commit": on_commit,
         "on_failure": on_failure,
         "on_broken": on_broken,
@@ -72,15 +71,6 @@ async def open_backend(
     for total in ledger.totals().series:
         on_labels(total.series.labels)
     return ledger
-
-
-def unwritable(settings: Settings) -> str:
-    """What the exporter's user can't write in `data_dir`, and what to do; "" if it can, or with Redis."""
-    if settings.ledger is not None:
-        return ""
-    from exporter.ledger.recovery import not_ours
-
-    return not_ours(settings.data_dir)
 
 
 def back_up(settings: Settings, folder: Path) -> "Backup":

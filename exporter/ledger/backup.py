@@ -1,11 +1,9 @@
 """A copy of a ledger in a file, while an exporter may count events in the ledger."""
 
-import errno
-import os
 import tempfile
 import time
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -15,9 +13,8 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.checkpoints import paused
-from exporter.ledger.damage import Damaged, is_damage, read_again
-from exporter.ledger.files import read_marker, sync_folder
+from exporter.ledger.damage import Damaged
+from exporter.ledger.files import paused, read_marker, sync
 from exporter.ledger.store import Meta, Store
 from exporter.ledger.totals import Changes
 
@@ -53,18 +50,10 @@ def back_up(data_dir: Path, folder: Path) -> Backup:
     database = data_dir / "ledger.db"
     try:
         return _back_up(database, data_dir / "ledger.marker", folder)
-    except apsw.FullError:
-        problem = f"the disk of {folder} is full"
-    except apsw.Error as error:
+    except (OSError, apsw.FullError, apsw.IOError) as error:
         problem = f"{folder}: {error}"
-        if is_damage(error, database):
-            problem = f"{database} is damaged: {type(error).__name__}: {error}"
-    except (Damaged, UnicodeDecodeError) as damage:
-        problem = f"{database} is damaged: {damage}"
-    except OSError as error:
-        problem = f"{error.filename or folder}: {error.strerror}"
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            problem = f"the disk of {folder} is full"
+    except (Damaged, apsw.Error, UnicodeDecodeError) as damage:
+        problem = f"the copy of {database} is damaged: {damage}"
     raise LedgerError(f"{problem}; no backup was written")
 
 
@@ -80,14 +69,15 @@ def _back_up(database: Path, marker: Path, folder: Path) -> Backup:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=folder) as unfinished:
         copy = Path(unfinished) / "ledger.db"
+        copy.touch(mode=0o600)
         until, acknowledged = _copy(database, marker, copy)
-        meta = read_again(lambda: _finish(copy, acknowledged), copy)
-        _restrict(copy, database.stat())
+        meta = _finish(copy, acknowledged)
+        sync(copy)
         file = folder / f"ledger-{stamp}-{meta.ledger}.db"
         if file.exists():
             raise LedgerError(f"{file} exists already; no backup was written")
         copy.replace(file)
-        sync_folder(folder)
+        sync(folder)
     return Backup(file, meta.ledger, meta.commit, file.stat().st_size, until)
 
 
@@ -140,18 +130,3 @@ def _finish(copy: Path, acknowledged: int) -> Meta:
         store.write(msgspec.structs.replace(meta, ledger=""), Changes([], []))
         store.checkpoint()
     return meta
-
-
-def _restrict(copy: Path, original: os.stat_result) -> None:
-    """Make the copy durable, and accessible only to the owner of the original."""
-    # The owner of the folder could put a link in place of the file, and root would chown its target.
-    descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fchmod(descriptor, 0o600)
-        if os.geteuid() == 0:
-            # Network shares have owners of their own. The backup is complete without its owner.
-            with suppress(OSError):
-                os.fchown(descriptor, original.st_uid, original.st_gid)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

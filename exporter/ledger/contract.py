@@ -209,7 +209,6 @@ class Status:
     damaged: str | None = None
     damaged_at: float = 0.0
     queue_events: int = 0
-    queue_bytes: int = 0
     window_ids: int = 0
     window_capacity: int = 0
     window_span: float = 0.0

@@ -3,12 +3,10 @@
 SQLite detects a broken page, but not a flipped bit in a number: each row has a checksum.
 """
 
-import errno
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,6 +24,7 @@ _NOT_DAMAGE: Final = (
 )
 """Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
 
+
 T = TypeVar("T")
 
 
@@ -33,11 +32,9 @@ class Damaged(LedgerError):
     """The content of the file cannot be trusted; the text says why."""
 
 
-def is_damage(error: apsw.Error, database: Path) -> bool:
-    """Whether an error that SQLite raised while reading is about the content of the file."""
+def is_damage(error: apsw.Error) -> bool:
+    """Whether an error that SQLite raised while reading a file that it can write is about its content."""
     # Flipped bits in the header raise many kinds of errors, also SQLError, ReadOnlyError and TooBigError.
-    if isinstance(error, apsw.ReadOnlyError):
-        return os.access(database, os.W_OK)
     if isinstance(error, apsw.IOError):
         # A short read means that the file was cut. Other I/O errors come from the disk.
         return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
@@ -59,13 +56,6 @@ def read_again(read: Callable[[], T], database: Path) -> T:
     return read()
 
 
-def is_full(error: apsw.IOError, connection: apsw.Connection) -> bool:
-    """Whether a disk quota refused a write. SQLite reports only a full disk as `apsw.FullError`."""
-    # Not at an fsync: the commit may be on the disk then.
-    wrote = error.extendedresult == apsw.SQLITE_IOERR_WRITE  # type: ignore[attr-defined]
-    return bool(wrote and connection.system_errno == errno.EDQUOT)
-
-
 def checksum(*values: object) -> int:
     """A 64-bit checksum of a row, signed as the integers of SQLite are."""
     return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(values)) - (1 << 63)
@@ -73,15 +63,10 @@ def checksum(*values: object) -> int:
 
 def move_aside(database: Path, now: float) -> Path:
     """Rename the files of a damaged database with the time `now` (Unix seconds); returns the new name."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    name = f"{database}.damaged-{stamp}"
-    free = (number for number in count(2) if not _exists(f"{name}-{number}"))
-    target = f"{name}-{next(free)}" if _exists(name) else name
+    # With microseconds: a name must never be that of an earlier damaged file.
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = f"{database}.damaged-{stamp}"
     for suffix in SUFFIXES:
         if os.path.exists(f"{database}{suffix}"):
             os.rename(f"{database}{suffix}", f"{target}{suffix}")
     return Path(target)
-
-
-def _exists(database: str) -> bool:
-    return any(os.path.exists(f"{database}{suffix}") for suffix in SUFFIXES)

@@ -1,84 +1,87 @@
-"""The files of a ledger: a lock, the commit marker, and a check that nothing else changed them."""
+"""The files of a ledger: the lock and the commit marker, and a check that all are still in place."""
 
 import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import xxhash
 
-from exporter.errors import LedgerError, LedgerInUse
+from exporter.errors import LedgerError
 
 _SPACE: Final = 1024**2
 """Bytes that must be free before a full disk counts as usable again: a large group commit."""
-_HEAD: Final = 8192
-"""Bytes of the first two pages: the file's header, and the table `meta`, which each commit changes."""
 _MARKER: Final = struct.Struct("<QQ")
-_TIME_STEP: Final = 2.0
-"""Seconds between two times that a file system can tell apart: 2 in FAT, 0.01 in ext4."""
 
 
-class Lock:
-    """The lock on a folder. SQLite's own lock comes too late: a second process must not look for damage."""
+class Claim:
+    """The lock on a folder, and its commit marker.
 
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
+    The marker is a file of 16 bytes: the number of the last acknowledged commit and its checksum. To SQLite,
+    a WAL that lost its end looks like transactions that never happened; the marker shows the loss. It is
+    written after the commit's fsync and needs no fsync: after a power cut it may be older than the database,
+    never newer. Only `reset` has an fsync, for a new database.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # SQLite's own lock comes too late: a second process must not look for damage.
+        self._lock, self._marker = _open(folder / "ledger.lock"), _open(folder / "ledger.marker")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             self.close()
-            if not isinstance(error, BlockingIOError):
-                raise
-            raise LedgerInUse(
-                f"the ledger in {path.parent} is in use by another process: two exporters need two "
-                "data_dirs"
+            raise LedgerError(
+                f"the ledger in {folder} is in use by another process: two exporters need two data_dirs"
             ) from None
 
     def has_space(self) -> bool:
         """Whether the disk has space for more than a small transaction."""
         # A small one may fit in the WAL's last pages on a full disk: readiness changed every second.
         try:
-            os.posix_fallocate(self._file, 0, _SPACE)
+            os.posix_fallocate(self._lock, 0, _SPACE)
         except OSError as error:
-            return error.errno not in {errno.ENOSPC, errno.EDQUOT}
+            return error.errno != errno.ENOSPC
         finally:
-            os.ftruncate(self._file, 0)
+            os.ftruncate(self._lock, 0)
         return True
 
-    def close(self) -> None:
-        os.close(self._file)
-
-
-class CommitMarker:
-    """The number of the last acknowledged commit and its checksum, in a file of 16 bytes.
-
-    To SQLite, a WAL that lost its end looks like transactions that never happened. The marker shows the
-    loss. It is written after the commit's fsync and needs no fsync: after a power cut it may be older than
-    the database, never newer. Only `reset` has an fsync, for a new database.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
-
-    def write(self, commit: int) -> None:
+    def mark(self, commit: int) -> None:
         """Write the number of a commit that is durable."""
         try:
-            os.pwrite(self._file, _MARKER.pack(commit, _check(commit)), 0)
+            os.pwrite(self._marker, _MARKER.pack(commit, _check(commit)), 0)
         except OSError:
             # A full disk may refuse even 16 bytes. The commit is durable; an old marker only detects less.
             return
 
     def reset(self) -> None:
         """Name no commit, durably: the old marker would show that a new database lost all its commits."""
-        os.pwrite(self._file, _MARKER.pack(0, _check(0)), 0)
-        os.fsync(self._file)
+        os.pwrite(self._marker, _MARKER.pack(0, _check(0)), 0)
+        os.fsync(self._marker)
+
+    @contextmanager
+    def unpaused(self) -> Iterator[None]:
+        """No backup copies the ledger meanwhile. Raises `BlockingIOError` while a backup does."""
+        fcntl.flock(self._marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._marker, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        os.close(self._file)
+        os.close(self._lock)
+        os.close(self._marker)
+
+
+@contextmanager
+def paused(marker: Path) -> Iterator[None]:
+    """No checkpoint changes the database file, unless the WAL is large."""
+    with marker.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
 
 
 def read_marker(marker: Path) -> int:
@@ -91,81 +94,40 @@ def read_marker(marker: Path) -> int:
 
 
 class Replaced(LedgerError):
-    """A file of the ledger was moved, deleted, replaced or overwritten; the text names its path."""
+    """A file of the ledger was moved, deleted or replaced; the text names its path."""
 
 
 class OpenFiles:
-    """Compares the files of an open ledger with what the ledger left of them: their paths and contents.
+    """The files that an open ledger opened, compared with the files at their paths.
 
-    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path. A
-    commit to a file that was overwritten in place is lost too.
+    A commit to a deleted file succeeds and is lost, and a second process can create a ledger at its path.
     """
 
-    def __init__(self, folder: Path, wall: Callable[[], float]) -> None:
+    def __init__(self, folder: Path) -> None:
         names = ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker")
-        self._folder, self._wall = str(folder), wall
-        self._files = [(str(folder / name), _identity(os.stat(folder / name))) for name in names]
-        self._unchanged: tuple[int, ...] | None = None
-        # Closed after SQLite has closed the database: before, it would release SQLite's locks.
-        self._database, self._wal = (os.open(folder / name, os.O_RDONLY) for name in names[:2])
-        self._checkpointed = self._head()
-        self.wal_pages = 0
-        """Pages of the WAL after the last commit; 0 after a checkpoint, when the database has them all."""
-
-    def close(self) -> None:
-        os.close(self._database)
-        os.close(self._wal)
+        self._folder = str(folder)
+        self._files = [(str(folder / name), _state(str(folder / name))[:2]) for name in names]
+        self._unchanged: tuple[int, ...] = ()
 
     def check(self) -> None:
-        """Raises `Replaced` when a path leads to another file or to none, or a file was overwritten."""
+        """Raises `Replaced` when a path leads to another file or to none."""
         for path, opened in self._files:
-            if _identity(_present(path)) != opened:
-                raise Replaced(f"{path} is another file now")
-        (database, _), (wal, _), *_ = self._files
-        if self._head() != self._checkpointed:
-            raise Replaced(f"{database} was overwritten by another program")
-        if self.wal_pages and not self._has_last_commit():
-            raise Replaced(f"{wal} was overwritten by another program")
-
-    @contextmanager
-    def checkpoint(self) -> Iterator[None]:
-        """The context of a checkpoint: outside of it, nothing changes the database."""
-        # A checkpoint would make an overwritten database look intact.
-        self.check()
-        try:
-            yield
-        finally:
-            self._checkpointed, self.wal_pages = self._head(), 0
-
-    def _head(self) -> tuple[int, bytes]:
-        """The database's size and first pages, with the ledger's id and the last commit in it."""
-        # The time of the last change proves less: it may be coarse, and network shares set it late.
-        return os.fstat(self._database).st_size, os.pread(self._database, _HEAD, 0)
-
-    def _has_last_commit(self) -> bool:
-        """Whether the WAL's last page has the salt of the WAL's header."""
-        # A size would prove nothing: the next commit after a truncation extends the file again.
-        header = os.pread(self._wal, 32, 0)
-        page_size, salt = int.from_bytes(header[8:12], "big"), header[16:24]
-        frame = os.pread(self._wal, 24, 32 + (self.wal_pages - 1) * (24 + page_size))
-        return any(salt) and salt == frame[8:16]
+            if _state(path)[:2] != opened:
+                raise Replaced(f"{path} was moved, deleted or replaced")
 
     def check_changes(self) -> None:
         """`check`, if a file was created, renamed or deleted in the folder since the last check."""
         # A `stat` of the WAL makes the next commit a third slower: since Linux 6.13, the first write after a
         # `stat` sets a new time of change.
-        status = _present(self._folder)
-        state = (*_identity(status), status.st_ctime_ns)
+        state = _state(self._folder)
         if state != self._unchanged:
             self.check()
-            # A change soon after the last one may have the same time.
-            settled = self._wall() - status.st_ctime > _TIME_STEP
-            self._unchanged = state if settled else None
+            self._unchanged = state
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names of the files durable. SQLite does so too, but ignores errors."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable. SQLite does so too, but ignores errors for folders."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -176,15 +138,13 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _present(path: str) -> os.stat_result:
+def _state(path: str) -> tuple[int, ...]:
+    """Device, inode and time of the last change; empty when there is no file."""
     try:
-        return os.stat(path)
-    except OSError as error:
-        raise Replaced(f"{path} was moved or deleted: {error.strerror}") from None
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _check(commit: int) -> int:

@@ -18,12 +18,15 @@ def name_of(series: Series, label_names: tuple[str, ...]) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def series_of(name: str | bytes, label_names: Sequence[str]) -> Series:
-    """The series of a name; a label that the name lacks is empty.
+def series_of(name: str | bytes, label_names: Sequence[str]) -> Series | None:
+    """The series of a name; a label that the name lacks is empty, and other labels are ignored.
 
-    Raises `ValueError`, `KeyError` or `TypeError` for text that is not a name.
+    None for a name of another version of the program.
     """
-    parts = json.loads(name)
-    labels = parts.pop("labels")
-    values = tuple(labels.get(label, "") for label in label_names)
-    return Series(family=Family(parts.pop("family")), labels=values, **parts)
+    try:
+        parts = json.loads(name)
+        labels = parts.pop("labels")
+        values = tuple(labels.get(label, "") for label in label_names)
+        return Series(family=Family(parts.pop("family")), labels=values, **parts)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final, TypeVar
@@ -32,21 +33,19 @@ class QueuedLedger(ABC):
         self,
         *,
         queue_events: int = 200_000,
-        queue_bytes: int = 64 * 1024**2,
-        longest_wait: float = LONGEST_WAIT,
         on_commit: Callable[[float], None] = lambda _: None,
         on_failure: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        self._longest_wait = longest_wait
-        self._max_events, self._max_bytes = queue_events, queue_bytes
+        self._max_events = queue_events
         self._on_commit, self._on_failure, self._on_broken = on_commit, on_failure, on_broken
         self._loop = asyncio.get_running_loop()
         self._problem: str | None = None
         self._broken = self._closing = False
-        self._events = self._bytes = 0
+        self._events = 0
         self._waiting: dict[Answered, Batch] = {}
         self._deferred: list[Item] = []
+        self._arrived: deque[Item] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     async def commit(self, batch: Batch) -> Receipt:
@@ -69,22 +68,18 @@ class QueuedLedger(ABC):
             raise ShuttingDown("the exporter is shutting down; send the events again")
         if refusal := self._refusal():
             raise refusal
-        size = _size(batch)
         # An empty queue takes a batch of any size.
-        if self._events and (
-            self._events + len(batch) > self._max_events or self._bytes + size > self._max_bytes
-        ):
+        if self._events and self._events + len(batch) > self._max_events:
             raise QueueFull(
                 f"{self._events} events are waiting for the ledger; send the events again",
                 retry_after=1,
             )
         self._events += len(batch)
-        self._bytes += size
         self._waiting[answered] = batch
         if batch.deferrable:
             self._deferred.append((batch, answered))
             if self._timer is None:
-                self._timer = self._loop.call_later(self._longest_wait, self._flush)
+                self._timer = self._loop.call_later(LONGEST_WAIT, self._flush)
         else:
             if self._deferred:
                 self._flush()
@@ -106,6 +101,19 @@ class QueuedLedger(ABC):
         for item in deferred:
             self._send(item)
 
+    def _next_group(self) -> list[Item]:
+        """Take the batches of one group from those that have arrived."""
+        items: list[Item] = []
+        events = 0
+        while self._arrived and events < GROUP_EVENTS:
+            batch, answered = self._arrived.popleft()
+            # The sender repeats a batch that was refused during a hang. Counted now as well, its events
+            # without an id would count twice.
+            if answered in self._waiting:
+                items.append((batch, answered))
+                events += len(batch)
+        return items
+
     def _answer(self, items: Sequence[Item], answers: Sequence[Receipt | Refused]) -> None:
         """Take batches off the queue, and answer their callers."""
         for (batch, answered), answer in zip(items, answers, strict=True):
@@ -113,7 +121,6 @@ class QueuedLedger(ABC):
                 # It was answered before: refused while a write hung.
                 continue
             self._events -= len(batch)
-            self._bytes -= _size(batch)
             try:
                 answered(answer)
             except Exception:
@@ -153,8 +160,3 @@ def receipts(batches: Sequence[Batch], verdicts: bytes) -> list[Receipt]:
         answers.append(Receipt(len(batch), part if part.strip(b"\0") else None))
         start += len(batch)
     return answers
-
-
-def _size(batch: Batch) -> int:
-    """Approximate bytes of a waiting batch: its key columns, and 130 per event for objects."""
-    return len(batch.keys) + len(batch.fingerprints) + 130 * len(batch)

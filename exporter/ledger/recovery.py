@@ -1,11 +1,10 @@
 """Opens a ledger: lock the folder, verify and read the file, or move it aside and start a new one."""
 
-import errno
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ import msgspec
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
-from exporter.ledger.files import CommitMarker, Lock, OpenFiles, read_marker, sync_folder
+from exporter.ledger.files import Claim, OpenFiles, read_marker, sync
 from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes, RunningTotals
@@ -59,8 +58,7 @@ class Opened:
     """
 
     store: Store
-    marker: CommitMarker
-    lock: Lock
+    claim: Claim
     meta: Meta
     totals: RunningTotals
     window: Window
@@ -71,30 +69,34 @@ class Opened:
 
     def close(self) -> None:
         """Close the database before the lock: the next process then finds both free."""
-        with closing(self.lock), closing(self.marker), closing(self.files):
+        with closing(self.claim):
             self.store.close()
 
 
 def open_ledger(settings: LedgerSettings) -> Opened:
     """Open the ledger in `settings.folder`, or create it; a damaged ledger is moved aside first.
 
-    Raises `LedgerInUse`, and `LedgerError` when the folder cannot be used.
+    Raises `LedgerError` when the folder cannot be used, or another process uses it.
     """
     folder = settings.folder
     with ExitStack() as undo:
         try:
-            if problem := not_ours(folder):
-                raise LedgerError(problem)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = Lock(folder / "ledger.lock")
-            undo.callback(lock.close)
-            marker = CommitMarker(folder / "ledger.marker")
-            undo.callback(marker.close)
+            claim = Claim(folder)
+            undo.callback(claim.close)
             for suffix in SUFFIXES:
                 (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
-            opened = _read_or_replace(settings, marker, lock)
+                if (file := folder / f"ledger.db{suffix}").exists():
+                    # SQLite reports a file that it can't write as an I/O error.
+                    os.close(os.open(file, os.O_RDWR))
+            opened = _read_or_replace(settings, claim)
         except apsw.FullError:
             raise LedgerError(f"the disk of data_dir {folder} is full") from None
+        except PermissionError as error:
+            raise LedgerError(
+                f"data_dir {folder}: {error}: it and its files must belong to user {os.geteuid()} "
+                "(chown -R), with mode 700 and 600"
+            ) from None
         except (OSError, apsw.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise LedgerError(f"data_dir {folder}: {reason}") from None
@@ -102,52 +104,29 @@ def open_ledger(settings: LedgerSettings) -> Opened:
         return opened
 
 
-def not_ours(folder: Path) -> str:
-    """Why the exporter's user can't write a file of a data_dir, and what to do; "" if it can write all."""
-    existing = (path for path in (folder, *folder.parents) if os.path.exists(path))
-    present = next(existing, Path("/"))
-    if not present.is_dir():
-        return f"data_dir {folder}: {present} is not a directory"
-    if os.statvfs(present).f_flag & os.ST_RDONLY:
-        return f"data_dir {folder}: {os.strerror(errno.EROFS)}"
-    names = (*(f"ledger.db{suffix}" for suffix in SUFFIXES), "ledger.lock", "ledger.marker")
-    for path in (present, *filter(os.path.exists, (folder / name for name in names))):
-        if not os.access(path, os.W_OK | os.X_OK if path.is_dir() else os.W_OK):
-            return (
-                f"user {os.geteuid()} can't write {path}: data_dir {folder} and its files "
-                "must belong to this user (chown -R), with mode 700 and 600"
-            )
-    return ""
-
-
-def _read_or_replace(settings: LedgerSettings, marker: CommitMarker, lock: Lock) -> Opened:
+def _read_or_replace(settings: LedgerSettings, claim: Claim) -> Opened:
     new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
     acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return read_again(lambda: _read(settings, marker, lock, new, acknowledged), database)
+        return read_again(lambda: _read(settings, claim, new, acknowledged), database)
     except Damaged as damage:
         now = settings.wall()
         aside = move_aside(database, now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
-        opened = replace(_read(settings, marker, lock, new, 0), moved_to=aside)
+        opened = replace(_read(settings, claim, new, 0), moved_to=aside)
         # The last step: if the process ends before it, the next start detects the loss again.
-        marker.reset()
+        claim.reset()
         return opened
 
 
-def _read(
-    settings: LedgerSettings, marker: CommitMarker, lock: Lock, new: Meta, acknowledged: int
-) -> Opened:
+def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) -> Opened:
     """Read the ledger, or create it with `new`. Raises `Damaged`, also for a lost acknowledged commit."""
     path = settings.folder / "ledger.db"
     if not _size(path):
         # Checked before SQLite opens the file: SQLite deletes a WAL beside an empty database.
-        absent = f"{path} is {'empty' if path.exists() else 'gone'}"
-        if acknowledged:
-            raise Damaged(f"{absent}, but commit {acknowledged} was acknowledged")
-        if _size(Path(f"{path}-wal")):
-            raise Damaged(f"{absent}, but {path}-wal is there")
+        if acknowledged or _size(Path(f"{path}-wal")):
+            raise Damaged(f"{path} is gone or empty, but there were commits")
         create(path, new)
     with ExitStack() as undo:
         try:
@@ -164,25 +143,23 @@ def _read(
             store.check_rows(meta)
             # Nothing is written before this line: a damaged ledger is moved aside unchanged. After the
             # checkpoint everything that was read is durable, also after a failed fsync.
-            try:
+            # On a full disk, the WAL can be read all the same, and the writer tries again.
+            with suppress(apsw.FullError):
                 store.checkpoint()
-            except apsw.FullError:
-                # The WAL can be read all the same, and the writer tries again.
-                log.warning("ledger_disk_full", at="start")
             # A restored backup has no id.
             if renamed or not meta.ledger:
                 meta.ledger = meta.ledger or new.ledger
                 store.write(meta, Changes(totals.series(), [], renamed))
-            sync_folder(settings.folder)
-            files = OpenFiles(settings.folder, settings.wall)
+            sync(settings.folder)
+            files = OpenFiles(settings.folder)
         except apsw.Error as error:
-            if is_damage(error, path):
+            if is_damage(error):
                 raise Damaged(f"{type(error).__name__}: {error}") from None
             raise
         except UnicodeDecodeError as error:
             raise Damaged(f"text that is not UTF-8: {error}") from None
         undo.pop_all()
-    return Opened(store, marker, lock, meta, totals, window, segments, last_ids, files)
+    return Opened(store, claim, meta, totals, window, segments, last_ids, files)
 
 
 def _size(path: Path) -> int:
@@ -198,8 +175,6 @@ def create(path: Path, meta: Meta) -> None:
         store.create(meta)
         # `close` ignores errors of its checkpoint, and the WAL is not renamed.
         store.checkpoint()
-    # SQLite would apply an old journal beside the new file.
-    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
     os.replace(unfinished, path)
 
 

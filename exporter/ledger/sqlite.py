@@ -17,7 +17,7 @@ import apsw
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Receipt, Status, Totals
 from exporter.ledger.files import Replaced
-from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
+from exporter.ledger.queued import Item, QueuedLedger
 from exporter.ledger.recovery import LedgerSettings, Opened, open_ledger
 from exporter.ledger.writer import Writer
 from exporter.logs import Log
@@ -42,7 +42,7 @@ class SqliteLedger(QueuedLedger):
     """
 
     def __init__(self, opened: Opened, settings: LedgerSettings, **options: Any) -> None:
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[list[Item]] = queue.SimpleQueue()
         self._outgoing: list[Item] = []
         super().__init__(**options)
         self._folder, self._monotonic = settings.folder, settings.monotonic
@@ -51,7 +51,7 @@ class SqliteLedger(QueuedLedger):
         self._began: float | None = None
         self._hung: str | None = None
         self._ended = asyncio.Event()
-        self._writer = Writer(opened, settings, self._committed, self._on_failure)
+        self._writer = Writer(opened, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._housekeep()
         self._thread.start()
@@ -75,15 +75,14 @@ class SqliteLedger(QueuedLedger):
             problem="shutting down" if stopped else self._hang() or self._problem,
             alive=self._closing or self._thread.is_alive(),
             queue_events=self._events,
-            queue_bytes=self._bytes,
         )
 
     async def close(self) -> None:
         if not self._closing:
-            self._closing = True
             self._flush()
             self._send_outgoing()
-            self._inbox.put(None)
+            self._closing = True
+            self._inbox.put([])
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _TICK)
@@ -108,15 +107,15 @@ class SqliteLedger(QueuedLedger):
 
     def _send_outgoing(self) -> None:
         """Wake the writer once for all these batches: awake, it takes the interpreter lock from the loop."""
-        outgoing, self._outgoing = self._outgoing, []
-        for item in outgoing:
-            self._inbox.put(item)
+        if self._outgoing:
+            self._inbox.put(self._outgoing)
+            self._outgoing = []
 
     def _refusal(self) -> Refused | None:
         problem = self._problem if self._broken else self._hang()
         if problem is None:
             return None
-        return LedgerUnavailable(f"{problem}; send the events again", retry_after=5)
+        return _unavailable(problem)
 
     def _hang(self) -> str | None:
         """The problem when the writer has worked for too long."""
@@ -138,28 +137,26 @@ class SqliteLedger(QueuedLedger):
 
     def _refuse_waiting(self, hang: str) -> None:
         """Answer the batches that wait for a hanging write: their senders would wait without bound."""
-        detail = (
-            f"{hang}; it is not known yet whether the events are counted. Send them again: an event with an "
-            "id is counted once"
-        )
         items = [(batch, answered) for answered, batch in self._waiting.items()]
-        self._answer(items, [LedgerUnavailable(detail, retry_after=5) for _ in items])
+        self._answer(items, [_unavailable(hang) for _ in items])
 
     # --- on the writer's thread ----------------------------------------------------------------
 
     def _run(self) -> None:
         tick = self._monotonic() + _TICK
-        going = True
-        while going:
-            items, going = self._collect(max(0.0, tick - self._monotonic()))
+        while True:
+            # Read first: all batches were sent before it was set.
+            closing = self._closing
+            items = self._collect(0 if closing else max(0, tick - self._monotonic()))
             self._began = time.monotonic()
             if items:
                 self._commit(items)
-            if going and self._monotonic() >= tick:
+            elif closing:
+                break
+            if self._monotonic() >= tick:
                 tick = self._monotonic() + _TICK
                 self._housekeep()
             self._began = None
-        self._began = time.monotonic()
         try:
             # Closing a database deletes its WAL by name, which may be that of another process.
             self._files.check()
@@ -169,36 +166,18 @@ class SqliteLedger(QueuedLedger):
         self._writer.close(broken=self._broken)
         self._call(self._ended.set)
 
-    def _collect(self, timeout: float) -> tuple[list[Item], bool]:
-        """The batches of the next group, and whether the thread goes on after it."""
-        items: list[Item] = []
-        events = 0
-        try:
-            item = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
-            while item is not None:
-                batch, answered = item
-                # The sender repeats a batch that was refused during a hang. Counted now as well, its events
-                # without an id would count twice.
-                if answered in self._waiting:
-                    items.append(item)
-                    events += len(batch)
-                if events >= GROUP_EVENTS:
-                    return items, True
-                item = self._inbox.get_nowait()
-        except queue.Empty:
-            return items, True
-        return items, False
+    def _collect(self, timeout: float) -> list[Item]:
+        """The batches of the next group. Waits for a batch when none has arrived."""
+        with suppress(queue.Empty):
+            self._arrived += self._inbox.get(timeout=0 if self._arrived else timeout)
+            while True:
+                self._arrived += self._inbox.get_nowait()
+        return self._next_group()
 
     def _commit(self, items: Sequence[Item]) -> None:
         receipts = self._attempt(lambda: self._writer.commit([batch for batch, _ in items]))
         answers: Sequence[Receipt | Refused]
-        if receipts is not None:
-            answers = receipts
-        else:
-            detail = f"{self._problem}; nothing was counted, send the events again"
-            if self._broken:
-                detail = f"{self._problem}; send the events again once the exporter is back"
-            answers = [LedgerUnavailable(detail, retry_after=5) for _ in items]
+        answers = receipts or [_unavailable(self._problem) for _ in items]
         self._call(lambda: self._answer(items, answers))
 
     def _housekeep(self) -> None:
@@ -243,3 +222,9 @@ class SqliteLedger(QueuedLedger):
         # The loop is closed when a process ends without `close`.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function)
+
+
+def _unavailable(problem: str | None) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"{problem}; send the events again: an event with an id is counted once", retry_after=5
+    )

@@ -16,9 +16,9 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from exporter.errors import LedgerError, LedgerInUse
+from exporter.errors import LedgerError
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
-from exporter.ledger.damage import Damaged, checksum, is_full
+from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
@@ -79,7 +79,7 @@ class Ids:
 class Store:
     """A connection to the file, used by one thread at a time.
 
-    Raises the errors of apsw: `apsw.FullError` for a full disk or quota, `apsw.IOError` when the disk fails.
+    Raises the errors of apsw: `apsw.FullError` for a full disk, `apsw.IOError` when the disk fails.
     Methods that read raise `Damaged` too.
     """
 
@@ -119,8 +119,8 @@ class Store:
         totals = {}
         for name, value, _, delayed, session, session_at in self._rows("series"):
             exemplar = Exemplar(session, session_at) if session is not None else None
-            series = series_of(name, self._label_names)
-            totals[name] = Total(series, value, bool(delayed), exemplar)
+            if series := series_of(name, self._label_names):
+                totals[name] = Total(series, value, bool(delayed), exemplar)
         return totals
 
     def durations(self) -> list[DurationTotal]:
@@ -180,10 +180,7 @@ class Store:
 
     def checkpoint(self, mode: int = apsw.SQLITE_CHECKPOINT_TRUNCATE) -> None:
         """Move the WAL into the database, and empty it unless `mode` is SQLITE_CHECKPOINT_PASSIVE."""
-        try:
-            self._connection.wal_checkpoint(mode=mode)
-        except apsw.IOError as error:
-            raise self._cause(error) from None
+        self._connection.wal_checkpoint(mode=mode)
 
     def size(self) -> int:
         """Bytes of the database and its WAL."""
@@ -205,15 +202,10 @@ class Store:
         try:
             yield
             self._execute("COMMIT")
-        except apsw.IOError as error:
-            raise self._cause(error) from None
         finally:
             # SQLite rolls back by itself after some errors, for example on a full disk.
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")
-
-    def _cause(self, error: apsw.IOError) -> apsw.Error:
-        return apsw.FullError(str(error)) if is_full(error, self._connection) else error
 
     def _put(self, table: str, *row: Any) -> int:
         """Write a row. Returns its checksum."""
@@ -247,9 +239,7 @@ def _open(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL").fetchall()
         connection.execute("PRAGMA journal_size_limit=16777216").fetchall()
         connection.execute("PRAGMA cell_size_check=ON").fetchall()
-    except BaseException as error:
+    except BaseException:
         connection.close()
-        if isinstance(error, apsw.BusyError):
-            raise LedgerInUse(f"{path} is in use by another process") from None
         raise
     return connection

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 from itertools import compress
+from typing import Final
 
 import apsw
 import msgspec
 
-from exporter.ledger.checkpoints import checkpoint_hook
 from exporter.ledger.contract import Batch, Receipt, Series, Status, Total, Totals
 from exporter.ledger.group import Group
 from exporter.ledger.recovery import LedgerSettings, Opened
@@ -19,25 +19,27 @@ from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
+CHECKPOINT_PAGES: Final = 1000
+"""Pages of the WAL from which a commit is followed by a checkpoint: SQLite's default."""
+MOST_PAGES: Final = 65_536
+"""Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
+not fill the disk of the ledger. The backup notices the change and copies again."""
+
 
 class Writer:
     """Writes to an opened ledger and closes it, on one thread at a time. Any thread may read.
 
     A write raises `apsw.FullError` when nothing was written. After any other error SQLite may have written
     the transaction or not ("ghost commit"): only a restart from the disk shows it. `on_commit` gets the
-    seconds of each transaction, `on_failure` is called for each failed checkpoint.
+    seconds of each transaction.
     """
 
     def __init__(
-        self,
-        opened: Opened,
-        settings: LedgerSettings,
-        on_commit: Callable[[float], None],
-        on_failure: Callable[[], None],
+        self, opened: Opened, settings: LedgerSettings, on_commit: Callable[[float], None]
     ) -> None:
         self._opened, self._settings, self._on_commit = opened, settings, on_commit
         self._meta, self._size = opened.meta, 0
-        opened.store.after_commits(checkpoint_hook(opened.store, opened.files, on_failure))
+        opened.store.after_commits(self._after_commit)
         self._started = settings.monotonic()
         self._last_ids = opened.last_ids
         self._recent = RecentUsers(settings.monotonic)
@@ -69,7 +71,7 @@ class Writer:
         opened, settings = self._opened, self._settings
         opened.files.check()
         self._size = opened.store.size()
-        if after_failure and not opened.lock.has_space():
+        if after_failure and not opened.claim.has_space():
             return
         now = settings.monotonic()
         changes = opened.totals.missing(settings.zero, settings.zero_durations)
@@ -130,7 +132,7 @@ class Writer:
         # A commit to a deleted file is lost: it gets no receipt.
         opened.files.check_changes()
         seconds = time.perf_counter() - began
-        opened.marker.write(meta.commit)
+        opened.claim.mark(meta.commit)
         self._meta = meta
         opened.segments.drop(expiring, opened.window)
         if group is not None and segment is not None:
@@ -139,6 +141,20 @@ class Writer:
             self._last_ids = ids
         opened.totals.publish(changes)
         self._on_commit(seconds)
+
+    def _after_commit(self, connection: apsw.Connection, database: str, pages: int) -> int:
+        """Make a checkpoint when one is due, unless a backup copies the ledger.
+
+        Between two checkpoints the database file does not change and the WAL grows at its end only, so a
+        backup can copy both files while commits continue.
+        """
+        if pages >= CHECKPOINT_PAGES:
+            opened = self._opened
+            lock = opened.claim.unpaused() if pages < MOST_PAGES else nullcontext()
+            # A backup or a full disk: the commit succeeded, and the next one tries again, as in SQLite.
+            with suppress(BlockingIOError, apsw.FullError), lock:
+                opened.store.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
 
     def _delay(self, totals: Sequence[Total]) -> None:
         end = self._settings.monotonic() + self._settings.first_seen_delay

@@ -89,7 +89,7 @@ class OwnMetrics:
         )
         self.commit_failures = counter(
             names.COMMIT_FAILURES,
-            "Ledger transactions that failed, whose events were answered 503, and failed checkpoints.",
+            "Ledger transactions that failed, whose events were answered 503.",
         )
         self.commit_seconds = Histogram(
             names.COMMIT_SECONDS,
@@ -170,7 +170,6 @@ def _gauges(status: Status) -> Iterable[tuple[str, str, float]]:
     )
     yield names.LEDGER_DAMAGED, damaged, status.damaged_at
     yield names.QUEUE_EVENTS, "Events waiting for the ledger.", status.queue_events
-    yield names.QUEUE_BYTES, "Bytes of the batches waiting for the ledger.", status.queue_bytes
     # Redis forgets ids by age only: its window has no capacity, and a gauge of 0 would mean "empty".
     if status.window_capacity:
         capacity = "Ids that the deduplication window can hold."

@@ -117,7 +117,7 @@ def _ledger_warnings(status: Status) -> Iterator[str]:
 
 def _event_warnings(own: OwnMetrics, unknown_codes: UnknownCodes) -> Iterator[str]:
     if count := _sum(own.commit_failures):
-        yield f"Ledger transactions and checkpoints that failed since the start: {count}; see the log."
+        yield f"Ledger transactions that failed since the start: {count}; see the log."
     if count := _sum(own.at_least_once):
         yield f"Events without an id (or session_id and occurred_at): {count}; a retry counts them again."
     if count := _sum(own.ignored_fields):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.server.certificates import Certificate
 from tests.commands.running import arguments, call, environment, errors, run, write
 from tests.programs import finished
@@ -144,45 +145,25 @@ def test_check_refuses_a_secret_that_is_a_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "data_dir", "name", "mode"),
-    [
-        ("check", "", "ledger.db", 0o444),
-        ("check", "", "ledger.db-wal", 0o444),
-        ("serve", "", "ledger.lock", 0o444),
-        ("serve", "", "ledger.marker", 0o444),
-        ("serve", "", "", 0o555),
-        ("serve", "", "", 0o600),
-        ("check", "new/folder", "", 0o555),
-    ],
+    ("name", "mode"), [("ledger.db", 0o444), ("ledger.lock", 0o444), ("", 0o555)]
 )
-def test_check_and_serve_name_the_file_of_a_ledger_that_they_cannot_write(
-    tmp_path: Path, command: str, data_dir: str, name: str, mode: int
+def test_serve_names_the_user_that_must_own_the_ledger(
+    tmp_path: Path, name: str, mode: int
 ) -> None:
-    """The errors used to be "unable to open database file", "disk I/O error" and "Permission denied"."""
+    """The error used to be only "unable to open database file" or "Permission denied"."""
     ledger = tmp_path / "ledger"
-    ledger.mkdir()
-    for file in ("ledger.db", "ledger.db-wal", "ledger.lock", "ledger.marker"):
-        (ledger / file).touch()
-    path, folder = ledger / name, ledger / data_dir
-    path.chmod(mode)
+    open_ledger(LedgerSettings(ledger)).close()
+    (ledger / name).chmod(mode)
     given = arguments(
-        command, "--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", "--data-dir", folder
+        "serve", "--ingest", "127.0.0.1:0", "--ops", "127.0.0.1:0", "--data-dir", ledger
     )
     # Without these capabilities, root respects the modes of its files.
     privileges = "-dac_override,-dac_read_search"
     drop = ("setpriv", "--bounding-set", privileges) if os.geteuid() == 0 else ()
-    assert finished(*drop, *given, env=environment(), timeout=60).stderr == (
-        f"{'warning' if command == 'check' else 'error'}: user {os.geteuid()} can't write {path}: data_dir "
-        f"{folder} and its files must belong to this user (chown -R), with mode 700 and 600\n"
-    )
-    path.chmod(0o700)
-
-
-@pytest.mark.parametrize("below", ["", "new/folder"])
-def test_check_warns_of_a_data_dir_that_is_or_is_below_a_file(tmp_path: Path, below: str) -> None:
-    file = write(tmp_path / "file", "")
-    text = f"warning: data_dir {file / below}: {file} is not a directory\n"
-    assert warnings(data_dir=file / below) == text
+    shown = finished(*drop, *given, env=environment(), timeout=20).stderr
+    assert shown.startswith(f"error: data_dir {ledger}: ")
+    assert shown.endswith(f"must belong to user {os.geteuid()} (chown -R), with mode 700 and 600\n")
+    ledger.chmod(0o700)
 
 
 def test_check_warns_of_a_private_key_that_other_users_can_read(tmp_path: Path) -> None:

@@ -20,19 +20,19 @@ _SLOW: Final = "\nimport time" + patched(
     "lambda source, target: (original(source, target), time.sleep(0.3))",
 )
 """Copying each file takes as long as for a large ledger, so checkpoints become due during a copy."""
-_OFTEN: Final = patched("exporter.ledger.checkpoints.CHECKPOINT_PAGES", "50")
+_OFTEN: Final = patched("exporter.ledger.writer.CHECKPOINT_PAGES", "50")
 """Checkpoints are so frequent that several would happen during each copy."""
 _WITHOUT_WAL: Final = """
-from exporter.ledger import backup, checkpoints
-checkpoints.CHECKPOINT_PAGES = 10_000
+from exporter.ledger import backup, writer
+writer.CHECKPOINT_PAGES = 10_000
 backup._header = lambda wal: b""
 backup.read_marker = lambda marker: 0
 """
 """Also without the comparison with the commit marker. Without checkpoints, the WAL has all events."""
 _WITHOUT_LOCK: Final = """
 from contextlib import nullcontext
-from exporter.ledger import backup, checkpoints
-checkpoints._locked = lambda path, operation: nullcontext()
+from exporter.ledger import backup, files
+files.Claim.unpaused = lambda claim: nullcontext()
 backup._state = lambda path: (0, 0, 0)
 backup.header, backup._header = backup._header, lambda wal: backup.header(wal)[:12]
 """

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import apsw
 
 from exporter.ledger import recovery
-from exporter.ledger.files import CommitMarker
+from exporter.ledger.files import Claim
 from exporter.ledger.recovery import LedgerSettings
 from exporter.ledger.sqlite import SqliteLedger
 from exporter.ledger.store import Store
@@ -137,10 +137,10 @@ def _recorded(pragma: str) -> Iterator[Journal]:
     journal: Journal = []
     os_replace = os.replace
 
-    class RecordedMarker(CommitMarker):
-        def write(self, commit: int) -> None:
-            super().write(commit)
-            content = Path(f"/proc/self/fd/{self._file}").read_bytes()
+    class RecordedClaim(Claim):
+        def mark(self, commit: int) -> None:
+            super().mark(commit)
+            content = Path(f"/proc/self/fd/{self._marker}").read_bytes()
             journal.append((Disk.change, "ledger.marker", 0, content))
 
     class MutantStore(Store):
@@ -157,7 +157,7 @@ def _recorded(pragma: str) -> Iterator[Journal]:
     try:
         with (
             patch.object(os, "replace", replace),
-            patch.object(recovery, "CommitMarker", RecordedMarker),
+            patch.object(recovery, "Claim", RecordedClaim),
             patch.object(recovery, "Store", MutantStore),
         ):
             yield journal

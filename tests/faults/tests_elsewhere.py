@@ -89,7 +89,7 @@ REDIS: Final = row_of_tests(
 )
 FILES: Final = row_of_tests(
     28,
-    "files deleted, swapped, overwritten",
+    "files deleted or swapped",
     "503 within 1 s, exit",
     _LEDGER + "files.py",
     "tests/deploy/test_docs.py::test_backup_is_restored_in_the_volume_of_a_running_container",

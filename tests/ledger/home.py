@@ -60,7 +60,7 @@ class SqliteHome(Home):
 
 
 class RedisHome(Home):
-    """Opens ledgers that are replicas over the store at `url`; `monotonic` replaces Redis' clock."""
+    """Opens ledgers that are replicas over the store at `url`."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -69,7 +69,8 @@ class RedisHome(Home):
     async def open(self, *, ids: int = 1000, **options: Any) -> RedisLedger:
         """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
         given, others = self._split(RedisSettings, options)
-        settings = {"clock": self.monotonic, "timeout": 2.0, "wall": self.wall, **given}
+        clocks = {"wall": self.wall, "monotonic": self.monotonic}
+        settings = {"timeout": 2.0, **clocks, **given}
         opened = await RedisLedger.open(RedisSettings(parse(self.url), **settings), **others)
         return tracked(opened)
 

@@ -1,11 +1,7 @@
 """Backups of a ledger that counts events at the same time: complete, of one instant, and without its id."""
 
 import asyncio
-import errno
-import fcntl
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -16,27 +12,20 @@ import pytest
 from exporter.errors import LedgerError
 from exporter.ledger import backup
 from exporter.ledger.backup import Backup, back_up
-from exporter.ledger.checkpoints import paused
+from exporter.ledger.files import paused
 from exporter.ledger.sqlite import SqliteLedger
 from tests.disk import remount
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome, crash, value
-from tests.programs import finished
 
 PAGES = 20
-BACK_UP = """
-import pathlib, sys
-from exporter.ledger.backup import back_up
-back_up(*map(pathlib.Path, sys.argv[1:]))
-print("done", end="")
-"""
 Step = Callable[[], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(autouse=True)
 def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint becomes due after a few commits."""
-    monkeypatch.setattr("exporter.ledger.checkpoints.CHECKPOINT_PAGES", PAGES)
+    monkeypatch.setattr("exporter.ledger.writer.CHECKPOINT_PAGES", PAGES)
 
 
 @pytest.fixture
@@ -171,7 +160,7 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
     home: SqliteHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fails without the limit: the WAL then fills the disk of the ledger."""
-    monkeypatch.setattr("exporter.ledger.checkpoints.MOST_PAGES", 4 * PAGES)
+    monkeypatch.setattr("exporter.ledger.writer.MOST_PAGES", 4 * PAGES)
     numbers = Numbers(await home.open())
     database = home.folder / "ledger.db"
     before = modified(database)
@@ -180,13 +169,6 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) == before
         await numbers.commit(3 * PAGES)
         assert modified(database) > before
-
-
-async def test_backup_prevents_no_checkpoint_on_a_disk_that_is_nearly_full(volume: Path) -> None:
-    """Fails without the comparison with the free space: events are refused as long as the backup lasts."""
-    numbers = Numbers(await SqliteHome(volume / "data").open())
-    with paused(volume / "data" / "ledger.marker"):
-        await numbers.commit(800)
 
 
 async def test_database_that_changes_at_each_copy_is_an_error(
@@ -212,45 +194,6 @@ async def test_copy_without_the_wal_is_no_backup(
     assert files(folder) == []
 
 
-async def test_read_error_of_the_disk_of_the_backup_is_no_damage_of_the_ledger(
-    home: SqliteHome, folder: Path, tmp_path: Path
-) -> None:
-    """Fails when the copy is read once only: quick_check reports read errors as damage."""
-    await (await home.open()).commit(batch(range(3000)))
-    trace = tmp_path / "trace"
-
-    def run(point: int) -> str:
-        inject = ("-e", "trace=pread64", "-e", f"inject=pread64:error=EIO:when={point}")
-        program = (sys.executable, "-c", BACK_UP, home.folder, tempfile.mkdtemp(dir=folder))
-        return finished("strace", "-y", "-qq", "-o", trace, *inject, *program).stdout
-
-    assert run(9999) == "done"
-    calls = trace.read_text().splitlines()
-    last = max(number for number, call in enumerate(calls, 1) if "/unfinished-" in call)
-    assert run(last // 2) == "done"
-    assert "(INJECTED)" in trace.read_text()
-
-
-async def test_checkpoints_take_place_on_a_network_file_system(
-    home: SqliteHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails with a marker that is open for reading only: the WAL then grows to its limit each time."""
-    real = fcntl.flock
-
-    def flock(descriptor: int, operation: int) -> None:
-        """As on NFS, where Linux makes a byte-range lock of it."""
-        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-        if operation & fcntl.LOCK_EX and access == os.O_RDONLY:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        real(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    numbers = Numbers(await home.open())
-    before = modified(home.folder / "ledger.db")
-    await numbers.commit(2 * PAGES)
-    assert modified(home.folder / "ledger.db") > before
-
-
 async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     home: SqliteHome, folder: Path, volume: Path
 ) -> None:
@@ -262,41 +205,3 @@ async def test_backup_changes_nothing_in_the_folder_of_the_ledger(
     remount(volume, "ro")
     copy = back_up(volume, folder)
     assert (await restored(copy))[:2] == (5, 5)
-
-
-async def test_link_in_place_of_the_copy_changes_no_owner_of_another_file(
-    home: SqliteHome, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The owner of the folder replaces the copy before root changes its owner to that of the ledger."""
-    numbers = Numbers(await home.open())
-    await numbers.commit()
-    target = tmp_path / "of root"
-    target.touch(0o644)
-    finish = backup._finish
-
-    def finish_and_replace(copy: Path, acknowledged: int) -> object:
-        meta = finish(copy, acknowledged)
-        copy.unlink()
-        copy.symlink_to(target)
-        return meta
-
-    monkeypatch.setattr(backup, "_finish", finish_and_replace)
-    with pytest.raises(LedgerError, match=r"symbolic links; no backup was written"):
-        await asyncio.to_thread(back_up, home.folder, folder)
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert files(folder) == []
-
-
-async def test_share_that_refuses_owners_gets_a_backup(
-    home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fchown(descriptor: int, uid: int, gid: int) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "fchown", fchown)
-    numbers = Numbers(await home.open())
-    await numbers.commit()
-    copy = await asyncio.to_thread(back_up, home.folder, folder)
-    assert files(folder) == [copy.file.name]
-    assert copy.file.stat().st_mode & 0o777 == 0o600

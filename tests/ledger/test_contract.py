@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import QueueFull, ShuttingDown
+from exporter.ledger import queued
 from exporter.ledger.contract import (
     ACCEPTED,
     BUCKETS,
@@ -82,9 +83,12 @@ async def test_jump_of_the_wall_clock_expires_nothing(home: Home, hours: int) ->
 # --- order, queue, shutdown ----------------------------------------------------------------
 
 
-async def test_deferrable_batch_shares_the_write_of_the_next(home: Home) -> None:
+async def test_deferrable_batch_shares_the_write_of_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queued, "LONGEST_WAIT", 3600.0)
     writes: list[float] = []
-    ledger = await home.open(on_commit=writes.append, longest_wait=3600.0)
+    ledger = await home.open(on_commit=writes.append)
     deferred = [asyncio.create_task(ledger.commit(batch([n], deferrable=True))) for n in range(20)]
     await asyncio.sleep(0)
     assert ledger.status().queue_events == 20
@@ -114,12 +118,11 @@ async def test_batch_of_a_cancelled_caller_is_still_counted(home: Home) -> None:
         await task
     assert (await ledger.commit(batch([1, 2, 3]))).duplicates == 2
     assert value(ledger) == 3
-    assert ledger.status().queue_events == ledger.status().queue_bytes == 0
+    assert ledger.status().queue_events == 0
 
 
-@pytest.mark.parametrize("bound", [{"queue_events": 10}, {"queue_bytes": 1000}])
-async def test_full_queue_refuses_and_counts_nothing(home: Home, bound: dict[str, int]) -> None:
-    ledger = await home.open(**bound)
+async def test_full_queue_refuses_and_counts_nothing(home: Home) -> None:
+    ledger = await home.open(queue_events=10)
     earlier = asyncio.create_task(ledger.commit(batch(range(20))))
     await asyncio.sleep(0)
     assert ledger.status().queue_events == 20
@@ -130,8 +133,11 @@ async def test_full_queue_refuses_and_counts_nothing(home: Home, bound: dict[str
     assert (await ledger.commit(batch([100, 101, 102]))).accepted == 3
 
 
-async def test_close_answers_earlier_batches_and_refuses_later_ones(home: Home) -> None:
-    ledger = await home.open(longest_wait=3600.0)
+async def test_close_answers_earlier_batches_and_refuses_later_ones(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queued, "LONGEST_WAIT", 3600.0)
+    ledger = await home.open()
     earlier = [asyncio.create_task(ledger.commit(batch([n]))) for n in range(200)]
     earlier.append(asyncio.create_task(ledger.commit(batch([200], deferrable=True))))
     await asyncio.sleep(0)
@@ -321,35 +327,3 @@ async def test_new_series_is_delayed_until_scrapes_have_seen_it(home: Home) -> N
     await until(lambda: not total(ledger).delayed)
     assert total(ledger).value == 3
     assert total(ledger, OTHER).delayed
-
-
-async def test_restart_starts_the_delay_of_a_delayed_series_again(home: Home) -> None:
-    ledger = await home.open(first_seen_delay=75.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(76)
-    # Two shards of a shared ledger.
-    await ledger.commit(batch([2, 6], of=OTHER, users=[USER] * 2))
-    await until(lambda: not total(ledger).delayed)
-    home.monotonic.advance(74)
-    await ledger.close()
-    ledger = await home.open(first_seen_delay=75.0)
-    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)
-    home.monotonic.advance(74)
-    await ledger.commit(batch([3]))
-    await ledger.commit(batch([4]))
-    assert total(ledger, OTHER).delayed
-    home.monotonic.advance(2)
-    await ledger.commit(batch([5]))
-    await until(lambda: not total(ledger, OTHER).delayed)
-
-
-async def test_longer_delay_does_not_hide_a_shown_total(home: Home) -> None:
-    """Fails when the delay is computed from the present setting: 3000 → 0 → 3000 is a counter reset."""
-    ledger = await home.open(first_seen_delay=5.0)
-    await ledger.commit(batch([1]))
-    home.monotonic.advance(6)
-    await ledger.commit(batch([2], of=OTHER))
-    await until(lambda: not total(ledger).delayed)
-    await ledger.close()
-    ledger = await home.open(first_seen_delay=75.0)
-    assert (total(ledger).delayed, total(ledger, OTHER).delayed) == (False, True)

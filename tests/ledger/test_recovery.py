@@ -11,9 +11,9 @@ from typing import Any
 import apsw
 import pytest
 
-from exporter.errors import LedgerError, LedgerInUse
+from exporter.errors import LedgerError
 from exporter.ledger.backup import back_up
-from exporter.ledger.damage import checksum, is_damage, move_aside
+from exporter.ledger.damage import checksum, is_damage
 from exporter.ledger.recovery import LedgerSettings, open_ledger
 from exporter.ledger.store import Ids, Meta, Store
 from exporter.ledger.totals import Changes
@@ -115,9 +115,13 @@ def _delete_the_row_about_the_ledger(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "damage", "reason"),
     [
-        ("both", _delete("ledger.db"), "ledger.db is gone, but commit 80 was acknowledged"),
-        ("both", _empty_database, "ledger.db is empty, but commit 80 was acknowledged"),
-        ("both", _delete("ledger.db", "ledger.marker"), "gone, but .*/ledger.db-wal is there"),
+        ("both", _delete("ledger.db"), "ledger.db is gone or empty, but there were commits"),
+        ("both", _empty_database, "ledger.db is gone or empty, but there were commits"),
+        (
+            "both",
+            _delete("ledger.db", "ledger.marker"),
+            "ledger.db is gone or empty, but there were commits",
+        ),
         ("both", _delete("ledger.db-wal"), "ends at commit 40, but commit 80 was acknowledged"),
         ("wal", _cut_100_frames, r"ends at commit \d+, but commit 80 was acknowledged"),
         ("database", lose_a_counter, "quick_check says"),
@@ -180,7 +184,7 @@ async def test_status_names_the_damaged_file_until_the_next_start(home: SqliteHo
     await (await home.open()).close()
     (home.folder / "ledger.db").write_bytes(b"x" * 5000)
     ledger = await home.open()
-    assert ledger.status().damaged == f"{home.folder}/ledger.db.damaged-20270115T080000Z"
+    assert ledger.status().damaged == f"{home.folder}/ledger.db.damaged-20270115T080000.000000Z"
     assert ledger.status().damaged_at == home.wall.now
     assert (await ledger.commit(batch([1]))).accepted == 1
     await ledger.close()
@@ -231,36 +235,18 @@ def test_database_locked_by_another_program_is_refused_undamaged(
     folder = copied(samples["database"], tmp_path / "l")
     connection = apsw.Connection(str(folder / "ledger.db"))
     connection.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(LedgerInUse, match=r"ledger\.db is in use by another process"):
+    with pytest.raises(LedgerError, match="database is locked"):
         open_ledger(LedgerSettings(folder))
     connection.close()
     open_ledger(LedgerSettings(folder)).close()
 
 
-def test_damaged_file_never_overwrites_an_earlier_one(tmp_path: Path) -> None:
-    database = tmp_path / "ledger.db"
-    contents = {}
-    for attempt in range(3):
-        # The second time, only a WAL exists.
-        for suffix in ("-wal",) if attempt == 1 else ("", "-wal"):
-            (tmp_path / f"ledger.db{suffix}").write_bytes(b"%d" % attempt)
-        target = move_aside(database, 1_800_000_000.0)
-        contents[target.with_name(target.name + "-wal")] = b"%d" % attempt
-    assert len(contents) == 3
-    assert {path: path.read_bytes() for path in contents} == contents
-    assert min(contents).name == "ledger.db.damaged-20270115T080000Z-2-wal"
-
-
-def test_errors_of_the_environment_are_no_damage(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    path.touch()
+def test_errors_of_the_environment_are_no_damage() -> None:
     disk, rights = (apsw.FullError, apsw.CantOpenError), (apsw.PermissionsError, apsw.AuthError)
     for environment in (*disk, *rights, apsw.BusyError, apsw.LockedError):
-        assert not is_damage(environment(), path)
-    for damage in (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.TooBigError):
-        assert is_damage(damage(), path)
-    assert is_damage(apsw.ReadOnlyError(), path), "the file can be written"
-    assert not is_damage(apsw.ReadOnlyError(), tmp_path / "absent")
+        assert not is_damage(environment())
+    for damage in (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.ReadOnlyError):
+        assert is_damage(damage())
 
 
 def test_failed_transaction_ends_before_the_next_one(tmp_path: Path) -> None:

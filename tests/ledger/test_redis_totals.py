@@ -1,13 +1,11 @@
-"""Totals of the shared ledger: clocks, losses, duplicates."""
+"""Totals of the shared ledger: losses and duplicates."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 
 from exporter.ledger.contract import Total
-from exporter.ledger.redis.client import ClusterClient
 from exporter.ledger.redis.connection import RedisSettings
 from exporter.ledger.redis.ledger import RedisLedger
 from exporter.ledger.redis.records import Names, cell_name
@@ -135,58 +133,6 @@ async def test_duplicates_create_no_series_and_change_none(home: RedisHome) -> N
     assert total(ledger, OTHER).delayed
 
 
-async def test_clock_of_the_first_shards_server_is_used(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails when each shard's reply sets the clock: clocks of servers may differ, and the delay of a series
-    would end early or begin again."""
-    run = ClusterClient.run
-
-    async def with_other_clocks(client: ClusterClient, calls, **options):
-        replies = await run(client, calls, **options)
-        for (shard, _), reply in zip(calls, replies, strict=True):
-            # The replies of commit.lua and read.lua.
-            if shard and isinstance(reply, list):
-                place = 2 if len(reply) == 6 else 1
-                reply[place] = b"%d" % (int(reply[place]) + 3_600_000)
-        return replies
-
-    monkeypatch.setattr(ClusterClient, "run", with_other_clocks)
-    ledger = await RedisLedger.open(RedisSettings(parse(server.url), first_seen_delay=75.0))
-    await ledger.commit(batch(range(100), of=OTHER, sessions=["s"] * 100))
-    assert total(ledger, OTHER).delayed
-    other = await RedisLedger.open(RedisSettings(parse(server.url), first_seen_delay=75.0))
-    assert total(other, OTHER).delayed
-    exemplar = total(other, OTHER).exemplar
-    assert exemplar is not None
-    assert abs(exemplar.at - time.time()) < 60
-    await asyncio.gather(ledger.close(), other.close())
-
-
-async def test_clock_set_back_does_not_prolong_a_delay(
-    home: RedisHome, server: RedisServer
-) -> None:
-    """Fails when a series that was first seen at a future time waits for that time."""
-
-    async def heartbeat() -> None:
-        milliseconds = b"%d" % (home.monotonic.now * 1000)
-        row = ("{0}:replicas", 0, 0, "WITHSCORES")
-        await until(lambda: milliseconds in server.command("ZRANGE", *row))
-
-    ledger = await home.open(first_seen_delay=5.0, shards=1)
-    await ledger.commit(batch([1], of=OTHER))
-    home.monotonic.advance(-500)
-    await heartbeat()
-    home.monotonic.advance(1)
-    # Delays are checked after each heartbeat, so the first check is over now.
-    await heartbeat()
-    await ledger.commit(batch([2], of=OTHER))
-    assert total(ledger, OTHER).delayed
-    home.monotonic.advance(5)
-    await until(lambda: not total(ledger, OTHER).delayed)
-    assert value(ledger, OTHER) == 2
-
-
 def test_end_and_its_repeat_are_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails when the two are not published together: ends without repeats would decrease between scrapes."""
     names = Names(())
@@ -194,11 +140,11 @@ def test_end_and_its_repeat_are_shown_at_once(monkeypatch: pytest.MonkeyPatch) -
     seen: list[int] = []
 
     def total(*parts: Any, **others: Any) -> Total:
-        seen.append(len(totals.series(0.0)))
+        seen.append(len(totals.series()))
         return Total(*parts, **others)
 
     monkeypatch.setattr("exporter.ledger.redis.totals.Total", total)
     rows = [(FAILURE, b"1 0 1.0 0 -"), (FAILURE.of_repeats(), b"1 0 1.0 0 -")]
     totals.read(0, b"1", [(names.of(of), text) for of, text in rows], [])
     assert seen == [0, 0]
-    assert [total.value for total in totals.series(0.0)] == [2, 1]
+    assert [total.value for total in totals.series()] == [2, 1]

@@ -25,7 +25,6 @@ def test_each_number_of_the_status_is_a_gauge() -> None:
         size_bytes=1,
         damaged_at=2.5,
         queue_events=3,
-        queue_bytes=4,
         window_ids=5,
         window_capacity=6,
         window_span=7.5,
@@ -35,7 +34,6 @@ def test_each_number_of_the_status_is_a_gauge() -> None:
         names.LEDGER_SIZE: 1,
         names.LEDGER_DAMAGED: 2.5,
         names.QUEUE_EVENTS: 3,
-        names.QUEUE_BYTES: 4,
         **dict(zip(WINDOW, (5, 6, 7.5), strict=True)),
     }
     registry = registry_of(status)

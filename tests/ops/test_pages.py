@@ -148,7 +148,7 @@ def test_counters_are_warnings() -> None:
         ops.unknown_codes.record("alpha", str(code), 1.0)
     text = landing(ops)
     for words in (
-        "Ledger transactions and checkpoints that failed since the start: 3;",
+        "Ledger transactions that failed since the start: 3;",
         "occurred_at): 4;",
         "no taxonomy has: 5;",
         "became `other`: 6;",

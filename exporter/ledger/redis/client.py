@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from redis.cluster import parse_cluster_slots
@@ -17,6 +17,7 @@ from redis.exceptions import (
 )
 
 from exporter.ledger.redis.connection import (
+    SCRIPTS,
     CallFailed,
     Command,
     Info,
@@ -25,17 +26,12 @@ from exporter.ledger.redis.connection import (
     parse_info,
 )
 
-_ROUNDS: Final = 3
-"""Times that a call is sent: at first, after its script was loaded, and to the new master of its shard."""
-_NOT_RUN: Final = (NoScriptError, MovedError)
-"""The server has not run the call: it is sent again."""
-_OTHER_MASTER: Final = (MovedError, ReadOnlyError, ClusterDownError)
-"""The server may no longer be the master of a shard."""
+_OTHER_SERVER: Final = (MovedError, ReadOnlyError, ClusterDownError, NoScriptError)
+"""The server may no longer be the master of a shard, or has lost its scripts."""
 _WAIT_SHARE: Final = 0.8
 """Share of the timeout that WAIT and WAITAOF may take, so that their reply comes within the timeout."""
-_SCRIPTS: Final = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("*.lua")}
 _SHA1: Final = {
-    name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()
+    name: hashlib.sha1(text, usedforsecurity=False).hexdigest() for name, text in SCRIPTS.items()
 }
 
 Call = tuple[int, Command]
@@ -63,7 +59,6 @@ class ClusterClient:
         self._connections: dict[_Node, ServerConnection] = {}
         # The master of each shard; empty when unknown, so that the next call asks the Cluster.
         self._masters: list[ServerConnection] = []
-        self._nodes: set[_Node] = set()
         milliseconds = int(settings.timeout * _WAIT_SHARE * 1000)
         self._confirm: Command = (
             ("WAIT", self._wait, milliseconds) if self._wait else ("WAITAOF", 1, 0, milliseconds)
@@ -71,24 +66,17 @@ class ClusterClient:
 
     async def run(self, calls: Sequence[Call], *, confirmed: bool = False) -> list[Any]:
         """A reply or a `CallFailed` for each call; with `confirmed`, replies mean that `wait` is met."""
+        try:
+            masters = await self.masters()
+        except CallFailed as error:
+            return [error] * len(calls)
+        groups: dict[ServerConnection, dict[int, Command]] = {}
+        for index, (shard, command) in enumerate(calls):
+            groups.setdefault(masters[shard], {})[index] = command
+        sent = (self._send(server, group, confirmed) for server, group in groups.items())
         replies: dict[int, Any] = {}
-        pending = dict(enumerate(calls))
-        for _ in range(_ROUNDS):
-            try:
-                masters = await self.masters()
-            except CallFailed as error:
-                replies |= dict.fromkeys(pending, error)
-                break
-            groups: dict[ServerConnection, dict[int, Command]] = {}
-            for index, (shard, command) in pending.items():
-                groups.setdefault(masters[shard], {})[index] = command
-            sent = (self._send(server, group, confirmed) for server, group in groups.items())
-            for answers in await asyncio.gather(*sent):
-                replies |= answers
-            again = (index for index in pending if isinstance(replies[index], _NOT_RUN))
-            pending = {index: calls[index] for index in again}
-            if not pending:
-                break
+        for answers in await asyncio.gather(*sent):
+            replies |= answers
         return [
             CallFailed(_described(reply)) if isinstance(reply, ResponseError) else reply
             for _, reply in sorted(replies.items())
@@ -126,16 +114,10 @@ class ClusterClient:
         if confirmed and (problem := self._unconfirmed(replies.pop())):
             failed = CallFailed(f"{server.name}: {problem}")
             replies = [reply if isinstance(reply, Exception) else failed for reply in replies]
-        if any(isinstance(reply, _OTHER_MASTER) for reply in replies):
+        if any(isinstance(reply, _OTHER_SERVER) for reply in replies):
             self._masters = []
-        if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # The same host name may lead to another server by now.
             await server.close()
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            try:
-                await server.run([("SCRIPT", "LOAD", text) for text in _SCRIPTS.values()])
-            except CallFailed:
-                self._masters = []
         return dict(zip(commands, replies, strict=True))
 
     def _unconfirmed(self, reply: Any) -> str | None:
@@ -149,28 +131,14 @@ class ClusterClient:
 
     async def _discover(self) -> None:
         problem = CallFailed("the Cluster has no node")
-        # All at once: one after the other, each silent node would take a whole timeout.
-        nodes = self._nodes.union(self._settings.address.hosts)
-        tasks = [asyncio.create_task(self._slots(node)) for node in nodes]
-        try:
-            for answer in asyncio.as_completed(tasks):
-                try:
-                    slots = await answer
-                    shards = range(self._settings.shards)
-                    await self._connect([_master(slots, shard) for shard in shards])
-                except CallFailed as error:
-                    problem = error
-                else:
-                    # Redis replicas too, to ask them when masters are gone. Nodes that left are forgotten.
-                    rows = slots.values()
-                    self._nodes = {
-                        node for row in rows for node in (row["primary"], *row["replicas"])
-                    }
-                    return
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        nodes, shards = {*self._connections, *self._settings.address.hosts}, self._settings.shards
+        # In any order: a node that lost contact to the others still answers, with former masters.
+        for node in random.sample(sorted(nodes), len(nodes)):
+            try:
+                slots = await self._slots(node)
+                return await self._connect([_master(slots, shard) for shard in range(shards)])
+            except CallFailed as error:
+                problem = error
         raise problem
 
     async def _slots(self, node: _Node) -> _Slots:

@@ -7,11 +7,10 @@
 -- Reply how many lost events no replica had noted before
 local fields, rows, lost = {}, {}, 0
 local series = 2 + 2 * tonumber(ARGV[2])
-redis.call('GET', KEYS[3])
 local noted = tonumber(redis.call('GET', KEYS[4]) or '0')
 for i = 3, series, 2 do
-  local count, mark, rest = string.match(ARGV[i + 1], '^(%d+) (%d+) (.*)$')
-  local shown = math.max(tonumber(count), tonumber(mark))
+  local shown, rest = string.match(ARGV[i + 1], '^(%d+) %d+ (.*)$')
+  shown = tonumber(shown)
   local now, old = 0, 0
   local record = redis.call('HGET', KEYS[1], ARGV[i])
   if record then
@@ -33,14 +32,12 @@ end
 
 local lines = {}
 for i = series + 1, #ARGV, 2 do
-  local head, mark = string.match(ARGV[i + 1], '^(%S+ [^|]*)|(.*)$')
-  local created, rest = string.match(head, '^(%S+) (.*)$')
-  local record = redis.call('HGET', KEYS[2], ARGV[i]) or (created .. ' 0' .. string.rep(' 0', 13) .. '|')
+  local shown = numbers(string.match(ARGV[i + 1], '^%S+ ([^|]*)|$'))
+  local record = redis.call('HGET', KEYS[2], ARGV[i]) or ('0 0' .. string.rep(' 0', 13) .. '|')
   local now, old = string.match(record, '^([^|]*)|(.*)$')
-  local shown, more, older = numbers(rest), numbers(mark), numbers(old)
+  local older = numbers(old)
   for place = 1, 14 do
-    local most = math.max(shown[place], more[place] or 0, older[place] or 0)
-    shown[place] = string.format('%.17g', most)
+    shown[place] = string.format('%.17g', math.max(shown[place], older[place] or 0))
   end
   lines[#lines + 1] = ARGV[i]
   lines[#lines + 1] = now .. '|' .. table.concat(shown, ' ')

@@ -20,14 +20,13 @@ second later. Ids expire by their age alone, by Redis' clock.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from exporter.errors import LedgerUnavailable, Refused
 from exporter.ledger.contract import Batch, Receipt, Status, Totals
-from exporter.ledger.queued import GROUP_EVENTS, Item, QueuedLedger
+from exporter.ledger.queued import Item, QueuedLedger
 from exporter.ledger.redis.connection import CallFailed, Info, RedisSettings, misconfigured
 from exporter.ledger.redis.group import Group
 from exporter.ledger.redis.replica import READ_INTERVAL, Replica
@@ -54,7 +53,6 @@ class RedisLedger(QueuedLedger):
         self._replica = replica
         self._spare = self._size = 0
         self._misconfigured: dict[str, str] = {}
-        self._inbox: deque[Item] = deque()
         self._awake = asyncio.Event()
         self._next_read: float | None = self._loop.time() + READ_INTERVAL
         self._next_check = self._loop.time() + HEALTH_INTERVAL
@@ -69,15 +67,13 @@ class RedisLedger(QueuedLedger):
 
     def totals(self) -> Totals:
         replica = self._replica
-        series = replica.totals.series(replica.now())
-        return Totals(replica.ledger, series, replica.totals.durations())
+        return Totals(replica.ledger, replica.totals.series(), replica.totals.durations())
 
     def status(self) -> Status:
         return Status(
             problem="shutting down" if self._closing and not self._broken else self._problem,
             alive=self._closing or not self._task.done(),
             queue_events=self._events,
-            queue_bytes=self._bytes,
             size_bytes=self._size,
             lost_events=sum(self._replica.lost.values()),
             misconfigured=self._misconfigured,
@@ -94,34 +90,26 @@ class RedisLedger(QueuedLedger):
         return None if self._problem is None else _unavailable()
 
     def _send(self, item: Item) -> None:
-        self._inbox.append(item)
+        self._arrived.append(item)
         self._awake.set()
 
     # --- the task that talks to Redis ------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
-            while self._inbox or not self._closing:
-                if not self._inbox:
+            while self._arrived or not self._closing:
+                if not self._arrived:
                     with suppress(TimeoutError):
                         async with asyncio.timeout_at(self._next_read):
                             await self._awake.wait()
                     self._awake.clear()
-                if self._inbox:
-                    await self._commit(self._collect())
+                if self._arrived:
+                    await self._commit(self._next_group())
                 now = self._loop.time()
                 if self._next_read is not None and now >= self._next_read and not self._closing:
                     self._next_read = await self._housekeep(now)
         finally:
-            await self._replica.leave()
-
-    def _collect(self) -> list[Item]:
-        items: list[Item] = []
-        events = 0
-        while self._inbox and events < GROUP_EVENTS:
-            items.append(self._inbox.popleft())
-            events += len(items[-1][0])
-        return items
+            await self._replica.client.close()
 
     async def _commit(self, items: Sequence[Item]) -> None:
         receipts: list[Receipt | None] = [None] * len(items)
@@ -157,7 +145,7 @@ class RedisLedger(QueuedLedger):
                 await replica.probe()
             await replica.read()
             # After `read`, which finds losses: `note_losses` would write them into another ledger.
-            ledger = await replica.heartbeat()
+            ledger = await replica.stored_ledger()
             if ledger != replica.ledger:
                 state = f"has become {ledger}" if ledger else "is gone: Redis was emptied"
                 self._break(f"the shared ledger {replica.ledger} {state}")
@@ -166,7 +154,7 @@ class RedisLedger(QueuedLedger):
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL
                 self._check(await replica.client.infos())
-            replica.totals.end_delays(replica.now())
+            replica.totals.end_delays()
         except Exception as error:
             self._fail(error)
             return self._loop.time() + _PROBE_INTERVAL

@@ -1,18 +1,13 @@
 """Names and values of counters and duration histograms, as `commit.lua` writes them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar, Final, TypeVar
+from typing import Final
 
 from exporter.ledger.contract import BUCKETS, Cell, Exemplar, Family, Series
 from exporter.ledger.naming import name_of, series_of
-from exporter.logs import Log
-
-T = TypeVar("T")
-
-log = Log("exporter.ledger")
 
 _ZEROS: Final = (0.0,) * (len(BUCKETS) + 2)
 """The numbers of a histogram: its sum, and a count for each bucket and for +Inf."""
@@ -23,45 +18,36 @@ class Record:
     """The record of a series in one shard, as exported.
 
     `count` is not below the count that was exported before a failover lost events. A count of ends does not
-    include repeats. `shown_at` is the end of the first-seen delay in milliseconds of Redis' clock, 0 for a
-    series that is known from the start.
+    include repeats.
     """
 
-    FORM: ClassVar = "COUNT MARK CREATED SHOWN_AT EXEMPLAR"
-
     count: int
-    shown_at: int
     exemplar: Exemplar | None
 
     @classmethod
     def parse(cls, text: bytes) -> "Record":
         """The record in a text; an empty text is a deleted record. Raises `ValueError`."""
         if not text:
-            return _GONE
-        count, mark, _, shown_at, rest = text.decode("utf-8", "replace").split(" ", 4)
+            return cls(0, None)
+        count, mark, _, _, rest = text.decode("utf-8", "replace").split(" ", 4)
         at, _, session = rest.partition(" ")
         exemplar = None if at == "-" else Exemplar(session, float(at))
-        return cls(max(int(count), int(mark)), int(shown_at), exemplar)
+        return cls(max(int(count), int(mark)), exemplar)
 
     def text(self) -> bytes:
         exemplar = f"{self.exemplar.at!r} {self.exemplar.session_id}" if self.exemplar else "-"
-        return f"{self.count} 0 0 {self.shown_at} {exemplar}".encode()
+        return f"{self.count} 0 0 0 {exemplar}".encode()
 
     def raised_to(self, earlier: "Record") -> "Record":
         """This record, if it is not below the earlier record; else a record with the earlier count."""
         if self.count >= earlier.count:
             return self
-        return replace(earlier if self is _GONE else self, count=earlier.count)
-
-
-_GONE: Final = Record(0, 0, None)
+        return Record(earlier.count, self.exemplar or earlier.exemplar)
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """The record of a histogram in one shard: sum in seconds and counts of its buckets, as exported."""
-
-    FORM: ClassVar = "CREATED SUM COUNTS|MARKS"
 
     numbers: tuple[float, ...]
 
@@ -113,7 +99,7 @@ class Names:
     def series(self, name: bytes) -> Series | None:
         """The series of a name; None for a name that this version does not understand."""
         if name not in self._series:
-            series = _parsed(lambda: series_of(name, self._label_names), name)
+            series = series_of(name, self._label_names)
             self._series[name] = series and self._by_key.setdefault(series.key, series)
         return self._series[name]
 
@@ -125,18 +111,6 @@ def cell_name(cell: Cell) -> bytes:
 
 @cache
 def cell_of(name: bytes) -> Cell | None:
-    """The cell of a name; None for a name that this version does not understand."""
-
-    def parse() -> Cell:
-        system, outcome = json.loads(name)
-        return system, outcome
-
-    return _parsed(parse, name)
-
-
-def _parsed(parse: Callable[[], T], name: bytes) -> T | None:
-    try:
-        return parse()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        log.warning("ledger_unknown_name", name=name.decode("utf-8", "replace"))
-        return None
+    """The cell of a name; None for a name of a later version."""
+    cell = json.loads(name)
+    return tuple(cell) if isinstance(cell, list) and len(cell) == 2 else None

@@ -44,10 +44,8 @@ class _Hash(Generic[R]):
             try:
                 record, earlier = self._kind.parse(text), self.records.get(name)
             except ValueError:
-                field, value = (part.decode("utf-8", "replace") for part in (name, text))
                 raise LedgerError(
-                    f"the shared ledger's key {self._key} is damaged: the record of {field} is "
-                    f"{value[:80]!r}, not {self._kind.FORM}. Restore Redis, or delete this field"
+                    f"the shared ledger's key {self._key} is damaged: its field {name!r} is {text[:80]!r}"
                 ) from None
             if earlier is not None and (raised := record.raised_to(earlier)) is not record:
                 self.lost.setdefault(name, earlier.text())
@@ -73,41 +71,38 @@ class SharedTotals:
 
     def __init__(self, settings: RedisSettings, names: Names) -> None:
         self._names, self._on_labels = names, settings.on_labels
-        self._delay_end = settings.delay_end
+        self._monotonic, self._delay = settings.monotonic, settings.first_seen_delay
+        # A replica that starts shows what it finds: the other replicas have shown it as 0.
+        self.joined = False
         self._shards = [_Shard(shard, names) for shard in range(settings.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
-        self._shown_at: dict[Series, int] = {}
+        self._delay_ends: dict[Series, float] = {}
         self._fields: dict[Series, set[bytes]] = {}
 
     def last_commit(self, shard: int) -> bytes:
         """The last commit of a shard that is known together with all commits before it."""
         return self._shards[shard].commit
 
-    def series(self, now: float) -> list[Total]:
-        """All series; `delayed` are those in their first-seen delay at `now` (Redis' clock, seconds)."""
-        shown_at, totals = self._shown_at, list(self._totals.values())
-        if not shown_at:
-            return totals
+    def series(self) -> list[Total]:
+        """All series; `delayed` are those in their first-seen delay."""
+        ends, now = self._delay_ends, self._monotonic()
         return [
-            replace(total, delayed=True) if shown_at.get(total.series, 0) > now * 1000 else total
-            for total in totals
+            replace(total, delayed=True) if ends.get(total.series, now) > now else total
+            for total in list(self._totals.values())
         ]
 
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def end_delays(self, now: float) -> None:
+    def end_delays(self) -> None:
         """Forget delays that are over."""
-        # After Redis' clock was set back, or with a shorter delay than before, none lasts longer than this.
-        latest = self._delay_end(now)
-        self._shown_at = {
-            series: min(at, latest) for series, at in self._shown_at.items() if at > now * 1000
-        }
+        now = self._monotonic()
+        self._delay_ends = {series: end for series, end in self._delay_ends.items() if end > now}
 
     def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
         """Take over the reply to a commit: the records that it touched."""
-        before, after, _, _, series, cells = reply
+        before, after, _, series, cells = reply
         known = self._shards[part.shard]
         # The reply lacks what other replicas have written since `known.commit`: the next read gets it.
         if known.commit == before:
@@ -161,11 +156,8 @@ class SharedTotals:
             for shard in self._shards
             if (record := shard.series.records.get(name)) is not None
         ]
-        shown_at = min(record.shown_at for record in records)
-        if series in self._shown_at:
-            self._shown_at[series] = min(shown_at, self._shown_at[series])
-        elif shown_at and series not in self._totals and series.family is not Family.REPEATS:
-            self._shown_at[series] = shown_at
+        if self.joined and series not in self._totals and series.family is not Family.REPEATS:
+            self._delay_ends[series] = self._monotonic() + self._delay
         exemplars = [record.exemplar for record in records if record.exemplar is not None]
         return Total(
             series,
