@@ -4,7 +4,6 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -54,8 +53,8 @@ class Decoder:
             )
         else:
             items = self._items(parsed)
-        read = partial(cloudevents.event, max_depth=self.max_depth)
-        return decode_items(items, read, self.max_depth, FieldMatcher(strict=self.strict_fields))
+        matcher = FieldMatcher(strict=self.strict_fields)
+        return decode_items(items, cloudevents.event, self.max_depth, matcher)
 
     def decode_plain(self, media: Media, body: bytes) -> Decoded | None:
         """The events of a plain body, which takes little time; None for any other body."""
