@@ -11,7 +11,7 @@ from typing import Any, Final
 from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
 from exporter.secret_file import OPEN, open_mode, password
-from exporter.server.certificates import Certificate
+from exporter.server.certificates import watched_certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
@@ -71,7 +71,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
             if open_mode(key):
                 warnings.append(f"{key}: {OPEN}")
             try:
-                expires = Certificate(name, cert, key).expires
+                expires = watched_certificate(name, cert, key).current().expires
                 if expires < time.time() + _SOON:
                     day = datetime.fromtimestamp(expires, UTC).date()
                     verb = "expired" if expires < time.time() else "expires"

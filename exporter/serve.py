@@ -35,7 +35,7 @@ from exporter.metrics.collector import LedgerCollector, zero_durations, zero_ser
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
-from exporter.server.certificates import Certificate, export_certificates
+from exporter.server.certificates import export_certificates, watched_certificate
 from exporter.server.listener import AllowedHosts, Listener
 from exporter.server.notify import report
 from exporter.server.resources import connection_limits, return_large_blocks
@@ -129,7 +129,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),
         ]
-        served = [listener.certificate for listener in listeners if listener.certificate]
+        served = {each.name: each.certificate for each in listeners if each.certificate}
         export_certificates(served, registry)
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)
@@ -197,7 +197,7 @@ def _ingest(
     if settings.beacon_keys_file is not None:
         loader = SitesLoader.of(settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched(settings.beacon_keys_file, loader, "file of beacon keys", time.monotonic),
+            Watched((settings.beacon_keys_file,), loader, "file of beacon keys", time.monotonic),
             pipeline,
             Guard(
                 Authenticator(None),
@@ -244,5 +244,5 @@ def _listener(
         receive_timeout=settings.receive_timeout,
         max_connections=connections,
         hosts=hosts,
-        certificate=Certificate(name, cert, key) if cert and key else None,
+        certificate=watched_certificate(name, cert, key) if cert and key else None,
     )

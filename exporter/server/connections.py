@@ -103,7 +103,6 @@ class Connections:
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             timeouts = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
             self._tls = dict.fromkeys(timeouts, listener.receive_timeout)
-            self._tls["ssl"] = listener.certificate.context
         self._loop = asyncio.get_running_loop()
         # Each with its start, which asyncio itself does not keep alive.
         self._open: dict[BufferedConnection, asyncio.Task[Any]] = {}
@@ -149,7 +148,11 @@ class Connections:
                 self._start(accepted, BufferedConnection(self, self._loop.time(), peer[0]))
 
     def _start(self, accepted: socket.socket, connection: BufferedConnection) -> None:
-        start = self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
+        certificate = self._listener.certificate
+        context = certificate.current().context if certificate else None
+        start = self._loop.connect_accepted_socket(
+            lambda: connection, accepted, ssl=context, **self._tls
+        )
         self._open[connection] = task = self._loop.create_task(start)
         task.add_done_callback(partial(self._started, accepted, connection))
 

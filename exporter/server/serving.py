@@ -45,8 +45,6 @@ async def serve(
             for bound in sockets:
                 opened.callback(bound.close)
             servers.append(_Server(listener, sockets, shutdown_timeout))
-            if listener.certificate is not None:
-                opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
         opened.enter_context(_signals(servers, stop))
         # Not `serve`: uvicorn raises a signal again after its shutdown. The first listener to end would thus
         # send a second SIGINT, which cancels the other's open requests.

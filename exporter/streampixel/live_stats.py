@@ -166,7 +166,7 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
         return
     from exporter.streampixel.client import StatsClient
 
-    key = Watched(file, read_key, "file of the live stats key", time.monotonic)
+    key = Watched((file,), read_key, "file of the live stats key", time.monotonic)
     failures = failure_counter(registry)
     poller = Poller(
         settings.live_stats_projects,

@@ -60,7 +60,7 @@ class Browsers:
         self.listener = Listener(taxonomy)
         route = BeaconRoute(
             Watched(
-                self.file,
+                (self.file,),
                 SitesLoader(tuple(taxonomy.systems), LABELS, site_limit),
                 "file of beacon keys",
                 lambda: self.now,

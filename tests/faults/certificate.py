@@ -30,11 +30,9 @@ def _served(port: int) -> bytes:
         return b""
 
 
-_RECHECK: Final = patched("exporter.server.certificates.RECHECK", "0.1")
-"""Quick versions check the files every 0.1 s instead of every 5 s."""
-_WITHOUT_WATCH: Final = "\nimport asyncio" + patched(
-    "exporter.server.certificates.Certificate.watch", "lambda self: asyncio.sleep(3600)"
-)
+_RECHECK: Final = patched("exporter.watched._RECHECK", "0.1")
+"""Quick versions check the files every 0.1 s instead of every second."""
+_WITHOUT_WATCH: Final = patched("exporter.watched._RECHECK", "3600")
 _WITHOUT_TRIAL: Final = patched(
     "exporter.server.certificates._new_context", "lambda context=original(): context"
 )
