@@ -50,9 +50,6 @@ class BufferedConnection(asyncio.BufferedProtocol):
         self._protocol.connection_made(cast("asyncio.Transport", transport))
         self._protocol.waiting_since = self._accepted_at
 
-    def eof_received(self) -> bool:
-        return self._protocol is not None and self._protocol.eof_received()
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.ended(self)
         if self._protocol is not None:

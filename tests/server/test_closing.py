@@ -2,9 +2,7 @@
 read."""
 
 import contextlib
-import re
 import socket
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -26,7 +24,6 @@ from tests.server.conftest import (
     post,
     rest,
     status,
-    tls,
 )
 
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
@@ -119,55 +116,6 @@ def test_upload_that_continues_after_its_answer_is_closed(start: Start, files: F
     early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n"
     assert status(ask(client, early)) == 200
     assert sent_until_closed(client, bytes(65536)) < 64 * MIB
-
-
-HALF = post(b"half")[:-1]
-
-
-@pytest.mark.parametrize(
-    ("requests", "bodies"),
-    [
-        (post(b"one", b"/wait"), [b"one"]),
-        (CHUNKED.replace(b"/", b"/wait", 1) + b"3\r\none\r\n0\r\n\r\n", [b"one"]),
-        (post(b"one", b"/wait") + post(b"two"), [b"one", b"two"]),
-        (post(b"one", b"/wait") + post(b"two") + HALF, [b"one", b"two"]),
-        (post(b"one", b"/wait") + HALF, [b"one"]),
-        (HALF, []),
-    ],
-    ids=["length", "chunked", "two", "two and a half", "one and a half", "a half"],
-)
-def test_half_closed_sender_gets_its_answers(
-    start: Start, monkeypatch: pytest.MonkeyPatch, requests: bytes, bodies: list[bytes]
-) -> None:
-    """Fails without `eof_received`: its events were counted, and it got no answer. Also fails when a stop
-    waits for a connection that lingers."""
-    monkeypatch.setattr(closing, "LINGER", 3600.0)
-    server = start(shutdown_timeout=DEADLINE)
-    client = server.connect()
-    client.sendall(requests)
-    assert not bodies or server.received.begun.wait(DEADLINE)
-    client.shutdown(socket.SHUT_WR)
-    # The server has read the end of the input when it answers another connection.
-    ask(server.connect(), post(b"other"))
-    server.received.go.set()
-    assert re.findall(rb"\r\n\r\n(\w+?)(?=HTTP|$)", rest(client)) == bodies
-    assert server.received.bodies == [b"other", *bodies]
-    server.stop()
-    server.join()
-
-
-def test_half_closed_tls_connection_logs_nothing(
-    start: Start, pair: tuple[Path, Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fails without `can_write_eof` in `eof_received`: TLS can't stay open, and the event loop warned."""
-    server = start(files=pair)
-    client = tls(server.connect())
-    client.sendall(post(b"x", b"/wait"))
-    assert server.received.begun.wait(DEADLINE)
-    client.unwrap().close()
-    server.received.go.set()
-    server.end()
-    assert not caplog.records
 
 
 @pytest.mark.parametrize("keep_alive", [75, 0.1])

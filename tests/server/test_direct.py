@@ -152,22 +152,6 @@ def test_answer_to_a_peer_that_left_is_dropped(start: StartServer) -> None:
     assert ask(server.connect(), direct(b"here")).endswith(b"direct here")
 
 
-@pytest.mark.parametrize("malformed", [b"", b"not http\r\n\r\n"], ids=["half-closed", "malformed"])
-def test_sender_of_no_further_request_gets_its_answer(start: StartServer, malformed: bytes) -> None:
-    """The connection is half-closed, or malformed bytes follow."""
-    server = start(TwoWays())
-    client = server.connect()
-    client.sendall(direct(b"counted", HOLD) + malformed)
-    wait_for(lambda: server.received.started == [b"counted"])
-    client.shutdown(socket.SHUT_WR)
-    # The server has read the end of the input when it answers another connection.
-    ask(server.connect(), post(b"other"))
-    server.received.release()
-    received = rest(client)
-    assert received.count(b"HTTP/1.1") == 1
-    assert received.endswith(b"direct counted")
-
-
 def test_stop_waits_for_the_answer(start: StartServer) -> None:
     """Fails when the request is not set as the protocol's cycle: the connection closed without an answer."""
     server = start(TwoWays(), shutdown_timeout=DEADLINE)
