@@ -89,9 +89,7 @@ def unusable_addresses(settings: Settings) -> list[str]:
     with ExitStack() as opened:
         for address, name in names.items():
             try:
-                # Overlapping addresses can all be bound until one of them listens. Only ops does: a sender
-                # that retries must not connect to a socket that is closed at once.
-                for bound in bind(name, address, listen=name == "ops"):
+                for bound in bind(name, address):
                     opened.callback(bound.close)
             except ConfigError as error:
                 failures += error.mistakes

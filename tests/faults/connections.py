@@ -38,13 +38,12 @@ _DRIP: Final = 1.0
 """Seconds between two bytes of a head or body."""
 _SMALL_BUFFERS: Final = """
 import socket
-from exporter.server import sockets
-listen = sockets._listen
-def _listen(*given):
-    listener = listen(*given)
+create = socket.create_server
+def small(*given, **named):
+    listener = create(*given, **named)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     return listener
-sockets._listen = _listen
+socket.create_server = small
 """
 """Without this, loopback buffers 2.5 MB of unread answers per socket, 1 GB for all sockets with answers."""
 

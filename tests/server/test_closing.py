@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from exporter.server import closing, serving, sockets
+from exporter.server import closing, serving
 from exporter.server.closing import LingeringTransport
 from exporter.server.deadlines import TimedProtocol
 from tests.e2e.exporter_process import wait_for
@@ -135,14 +135,14 @@ def test_small_unread_answer_closes_the_connection(
         check(protocol)
 
     monkeypatch.setattr(TimedProtocol, "_check", counted)
-    listen = sockets._listen
+    create = socket.create_server
 
-    def small_buffers(*given: Any) -> socket.socket:
-        listening = listen(*given)
+    def small_buffers(*given: Any, **named: Any) -> socket.socket:
+        listening = create(*given, **named)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
         return listening
 
-    monkeypatch.setattr(sockets, "_listen", small_buffers)
+    monkeypatch.setattr(socket, "create_server", small_buffers)
     server = start(receive_timeout=0.5)
     body = bytes(65536)
     with socket.socket() as client:
