@@ -199,19 +199,14 @@ def _ingest(
         routes[names.BEACONS_PATH] = BeaconRoute(
             Watched((settings.beacon_keys_file,), loader, "file of beacon keys", time.monotonic),
             pipeline,
-            Guard(
-                Authenticator(None),
-                MAX_BODY,
-                settings.max_queue_bytes // _BEACON_DIVISOR,
-                "the limit of a beacon",
-            ),
+            Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
             settings.max_depth,
             settings.max_queue_events // _BEACON_DIVISOR,
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(
-            Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
+            Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET),
             ledger,
             build_series(settings.labels),
             settings.max_clock_skew,

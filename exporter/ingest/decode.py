@@ -46,11 +46,6 @@ class Decoder:
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
             items = [parsed._replace(value=envelope, depth=parsed.depth + 1)]
-        elif (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
-            raise Unparseable(
-                "application/cloudevents-batch+json is an array of CloudEvents, "
-                "application/cloudevents+json is one CloudEvent"
-            )
         else:
             items = self._items(parsed)
         matcher = FieldMatcher(strict=self.strict_fields)

@@ -66,7 +66,7 @@ class Browsers:
                 lambda: self.now,
             ),
             self.listener.pipeline,
-            Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY, "the limit of a beacon"),
+            Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY),
             Limit(5, 20),
             32,
             queue_events,

@@ -54,11 +54,11 @@ def test_binary_event_has_the_key_of_the_structured_event(listener: Listener) ->
     assert listener.post(*written(to_structured_event(event))).json["duplicates"] == 1
 
 
-def test_quotes_and_other_headers_do_not_change_the_key(listener: Listener) -> None:
+def test_other_headers_do_not_change_the_key(listener: Listener) -> None:
     body = json.dumps(DATA).encode()
     assert listener.post(body, BINARY).json["accepted"] == 1
-    for headers in ({b"ce-id": b'"e\\-1"'}, {b"user-agent": b"%ff", b"my-id": b"other"}):
-        assert listener.post(body, {**BINARY, **headers}).json["duplicates"] == 1
+    headers = {**BINARY, b"user-agent": b"%ff", b"my-id": b"other"}
+    assert listener.post(body, headers).json["duplicates"] == 1
 
 
 def test_batch_is_an_array_of_events(listener: Listener) -> None:
@@ -73,12 +73,11 @@ def test_batch_is_an_array_of_events(listener: Listener) -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
-        *((BATCH, body, 400) for body in (b"{}", b"5")),
-        *((STRUCTURED, b"[]", 400), (BINARY, b"{", 400)),
-        *((BATCH, b"[]", 422), (BINARY, b"[1]", 422), (BINARY, b"null", 422)),
+        *((BINARY, b"{", 400), (BATCH, b"[]", 422), (STRUCTURED, b"[]", 422)),
+        *((BATCH, b"5", 422), (BINARY, b"[1]", 422), (BINARY, b"null", 422)),
     ],
 )
-def test_body_of_another_mode_is_unparseable_and_an_empty_body_has_nothing_valid(
+def test_body_without_a_cloudevent_is_refused(
     listener: Listener, headers: dict[bytes, bytes], body: bytes, status: int
 ) -> None:
     assert listener.post(body, headers).status == status
