@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from exporter import names
-from exporter.beacons import script
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import SitesLoader
@@ -192,7 +191,7 @@ def _ingest(
     )
     routes: dict[str, Route] = {
         names.LOGS_PATH: LogsRoute(guard, records, pipeline, own),
-        names.COLLECTOR_PATH: ScriptRoute(script.load()),
+        names.COLLECTOR_PATH: ScriptRoute(),
     }
     if settings.beacon_keys_file is not None:
         loader = SitesLoader.of(settings, taxonomy)
