@@ -1,7 +1,6 @@
-"""Connections of a listener: accepted up to a limit and refused beyond it, with reads of a limited size."""
+"""Connections of a listener: accepted up to a limit and closed beyond it, with reads of a limited size."""
 
 import asyncio
-import contextlib
 import math
 import socket
 import ssl
@@ -10,7 +9,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from exporter.errors import TlsHandshake, TooManyConnections
-from exporter.server.listener import Listener, refusal
+from exporter.server.listener import Listener
 from exporter.server.protocol import GuardedProtocol
 
 READ: Final = 56 * 1024
@@ -79,7 +78,7 @@ class Connections:
 
     At the limit, a new connection replaces the connection that has waited longest for a request: since it was
     accepted, without a complete head, or since its last answer was sent. If all have requests, the new
-    connection is refused and counted. A replaced connection is counted too, like a head that is late, unless
+    connection is closed and counted. A replaced connection is counted too, like a head that is late, unless
     it had an answer and has sent nothing since.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
@@ -107,8 +106,7 @@ class Connections:
         self.buffer = memoryview(bytearray(READ))
         self._closed = False
         self._error = TooManyConnections(
-            f"the listener has {listener.max_connections} open connections (max_connections): "
-            "try again later"
+            f"the listener has {listener.max_connections} open connections (max_connections)"
         )
         for listening in sockets:
             self._listen(listening)
@@ -140,7 +138,8 @@ class Connections:
                 return
             accepted.setblocking(False)
             if len(self._open) >= self._listener.max_connections and not self._make_room():
-                self._refuse(accepted, peer[0])
+                accepted.close()
+                self._listener.refused(self._error, peer[0], answered=False)
             else:
                 self._start(accepted, BufferedConnection(self, self._loop.time(), peer[0]))
 
@@ -181,14 +180,3 @@ class Connections:
         if connection.abort():
             self._listener.refused(self._error, connection.client, answered=False)
         return True
-
-    def _refuse(self, accepted: socket.socket, client: str) -> None:
-        """Refuse a connection and close it at once; without TLS, the peer usually gets an answer."""
-        answered = False
-        with contextlib.suppress(OSError), accepted:
-            if not self._tls:
-                answer = refusal(self._error)
-                answered = accepted.send(answer) == len(answer)
-                # Closing with unread bytes would make the kernel send a reset.
-                accepted.recv(READ)
-        self._listener.refused(self._error, client, answered)

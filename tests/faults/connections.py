@@ -151,7 +151,7 @@ _PROTOCOL: Final = "exporter.server.protocol.GuardedProtocol"
             "exporter.server.connections.BufferedConnection.waiting_since",
             "lambda self: original(self) if self._protocol and self._protocol.cycle else float('inf')",
         ),
-        "503: ",
+        r"\b0: ",
     ),
 )
 def slow(folder: Path, quick: bool, mutant: str = "") -> str:
