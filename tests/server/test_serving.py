@@ -2,18 +2,14 @@
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
 import socket
-from pathlib import Path
 
 import pytest
 
 from exporter.errors import ConfigError
 from exporter.server.serving import serve
 from exporter.server.sockets import bind
-from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.server.conftest import (
     DEADLINE,
     MIB,
@@ -25,7 +21,6 @@ from tests.server.conftest import (
     refuses,
     rest,
     run,
-    status,
 )
 
 
@@ -128,27 +123,3 @@ def test_connection_that_never_reads_does_not_delay_the_end(start: Start) -> Non
     server.stop()
     server.join()
     assert len(rest(client)) < 32 * MIB
-
-
-OPEN_REQUEST = (
-    b"POST /v1/session-ends HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
-)
-
-
-def test_second_interrupt_does_not_wait_for_requests(tmp_path: Path) -> None:
-    """Fails without `force_exit`: the program waits 600 s. And with `serve` of uvicorn, which then sends
-    the second interrupt itself."""
-    settings = {"shutdown_timeout": 600, "receive_timeout": 600}
-    with ExporterProcess(tmp_path / "data", settings=settings) as exporter:
-        address = ("127.0.0.1", exporter.ports["ingest"])
-        with socket.create_connection(address, timeout=DEADLINE) as client:
-            client.sendall(OPEN_REQUEST)
-            assert status(client.recv(1000)) == 100
-            os.kill(exporter.pid, signal.SIGINT)
-            wait_for(lambda: refuses(address))
-            client.settimeout(1)
-            with pytest.raises(TimeoutError):
-                client.recv(1)
-            os.kill(exporter.pid, signal.SIGINT)
-            assert exporter.wait(DEADLINE) == 0
