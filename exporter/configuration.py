@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
-from exporter.secret_file import OPEN, open_mode, password
+from exporter.secret_file import OPEN, is_open, password
 from exporter.server.certificates import watched_certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
@@ -63,12 +63,12 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
             mistakes.append(f"{name} = '{path}': {error.strerror}")
         except ConfigError as error:
             mistakes += error.mistakes
-        if name != "beacon_keys_file" and open_mode(path):
+        if name != "beacon_keys_file" and is_open(path):
             warnings.append(f"{path}: {OPEN}")
     for name in ("ingest", "ops"):
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:
-            if open_mode(key):
+            if is_open(key):
                 warnings.append(f"{key}: {OPEN}")
             try:
                 expires = watched_certificate(name, cert, key).current().expires

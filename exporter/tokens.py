@@ -21,7 +21,7 @@ _FAILURES: Final = Limit(rate=1.0, burst=10)
 
 def read_tokens(path: Path) -> list[str]:
     """The tokens of a file. Raises `ConfigError` with the line of each mistake, and never with a token."""
-    tokens, mistakes = secrets(path, "token file"), []
+    tokens, mistakes = secrets(path), []
     for number, token in tokens:
         if len(token) < _MIN_LENGTH:
             mistakes.append(

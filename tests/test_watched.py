@@ -131,14 +131,3 @@ def test_wrong_first_version_is_an_error(path: Path) -> None:
     write(path, "wrong")
     with pytest.raises(ConfigError, match="wrong"):
         Watched((path,), Counted(), "file", Clock())
-
-
-def test_change_of_mode_is_a_change(path: Path) -> None:
-    """The reload logs secrets that became readable by other users."""
-    clock, load = Clock(), Counted()
-    path.chmod(0o600)
-    watched = Watched((path,), load, "file", clock)
-    path.chmod(0o644)
-    clock.now += 1
-    watched.current()
-    assert load.count == 2

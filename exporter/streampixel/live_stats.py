@@ -199,7 +199,7 @@ def failure_counter(registry: CollectorRegistry) -> Counter:
 
 def read_key(path: Path) -> str:
     """The API key in a file. Raises `ConfigError` with file and line, never with their text."""
-    lines = secrets(path, "file of the live stats key")
+    lines = secrets(path)
     if not lines:
         raise ConfigError(f"{path}: the file has no key: write it on one line")
     if len(lines) > 1:
