@@ -9,7 +9,7 @@ from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1.conversion import to_binary, to_structured
 from cloudevents.v1.http import CloudEvent as OldCloudEvent
 
-from tests.ingest.listener import JSON, NDJSON, NOW, Answer, Listener
+from tests.ingest.listener import NOW, Answer, Listener
 
 DATA = {"system": "softdrive", "code": "01", "session_id": "s-1"}
 ENVELOPE = {"id": "e-1", "source": "/clients/eu", "type": "session.end", "specversion": "1.0"}
@@ -167,14 +167,3 @@ def test_both_modes_of_the_sdk_of_version_1_count_an_event_once(
     ):
         sent = {name.lower().encode(): value.encode() for name, value in headers.items()}
         assert listener.post(body, sent).json[kind] == 1
-
-
-@pytest.mark.parametrize("headers", [JSON, NDJSON])
-def test_cloudevent_of_another_content_type_is_rejected_with_the_remedy(
-    listener: Listener, headers: dict[bytes, bytes]
-) -> None:
-    answer = listener.post(json.dumps(ENVELOPE).encode(), headers)
-    assert (answer.status, answer.json["rejected"][0]["reason"]) == (422, "missing_system")
-    remedy = "system: required; send a CloudEvent as application/cloudevents+json"
-    assert answer.json["rejected"][0]["message"] == remedy
-    assert listener.send({**ENVELOPE, "System": "softdrive"}).json["accepted"] == 1
