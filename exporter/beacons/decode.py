@@ -62,8 +62,6 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
 
 def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tuple[Event, str]:
     """The event in a JSON value, and a source that keeps its key apart from the keys of other senders."""
-    if not isinstance(value, dict):
-        return from_json(value), ""  # which raises `Rejected`
     value = matcher.match(value)
     if value.get("system") not in (None, "", site.system):
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")

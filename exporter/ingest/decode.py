@@ -122,8 +122,6 @@ def decode_items(
 def _event(value: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    if not isinstance(value, dict):
-        return from_json(value), ""
     return from_json(matcher.match(value)), ""
 
 

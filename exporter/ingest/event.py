@@ -108,8 +108,13 @@ class FieldMatcher:
     count: int = 0
     names: dict[str, str | None] = field(default_factory=dict)
 
-    def match(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The event's fields under their own names. Raises `Rejected` for two keys of one field."""
+    def match(self, event: Any) -> dict[str, Any]:
+        """The fields of a parsed JSON value under their own names. Raises `Rejected`.
+
+        Two keys of one field are an error.
+        """
+        if not isinstance(event, dict):
+            raise Rejected("not_an_object", "an event is a JSON object")
         fields: dict[str, Any] = {}
         for key, value in event.items():
             # Most keys are exact names, and matching them took two thirds of the time of a request.
@@ -158,14 +163,12 @@ class Decoded:
     ignored: FieldMatcher | None = None
 
 
-def from_json(value: Any) -> Event:
-    """The event in a parsed JSON value; null and "" count as absent, as do ids and users in `PLACEHOLDERS`.
+def from_json(value: dict[str, Any]) -> Event:
+    """The event with these fields; null and "" count as absent, as do ids and users in `PLACEHOLDERS`.
 
     `occurred_at` may also be a datetime, `labels` also a JSON text. Raises `Rejected`, which names field and
     rule.
     """
-    if not isinstance(value, dict):
-        raise Rejected("not_an_object", "an event is a JSON object")
     if value.get("system") in (None, ""):
         raise Rejected("missing_system", "system: required, the name of a loaded taxonomy")
     fields, code = dict(value), value.get("code")
