@@ -90,12 +90,6 @@ class ClosingProtocol(DirectProtocol):
         self.pipeline.clear()
         self.cycle = None  # type: ignore[assignment]
 
-    def shutdown(self) -> None:
-        if self._linger_timer is not None:
-            self.transport.close()
-        else:
-            super().shutdown()
-
     def _finish(self) -> None:
         """Close after the answer was sent, ignoring further input."""
         self._ignores_input = True
