@@ -1,5 +1,6 @@
 """`POST /v1/beacons/{key}`: checked as early and cheaply as possible, then counted like other events."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,11 +71,7 @@ class BeaconRoute:
         # Browsers send the page's origin with each POST and preflight; other senders use /v1/session-ends.
         origin = request.headers.get(b"origin", b"")
         if origin not in site.origins:
-            fault = (
-                f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
-                if origin
-                else "the request has no Origin header"
-            )
+            fault = f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
             refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
@@ -102,38 +99,31 @@ class BeaconRoute:
             (self._addresses, bucket_name(request.client), self.address_limit, "from one address"),
             (self._site_rates, site.name, site.limit, "with its keys"),
         )
-        for table, name, limit, scope in buckets:
-            if (wait := table.take(name, limit)) is not None:
-                rule = f"at most {limit.rate:g} events/s {scope}{_SIZE}"
-                raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
 
-        def charge(tokens: int, size: str) -> None:
-            """Take the tokens of all but the first event or KiB. Raises `RateLimited`."""
-            # Otherwise a hundred concurrent requests, each admitted for one token, could count ten thousand
-            # events, and the site's other browsers would be refused for minutes.
-            for table, name, limit, _ in buckets:
-                if (wait := table.charge(name, limit, tokens)) is not None:
-                    rule = f"{size} in one beacon, but an earlier beacon used up the limit{_SIZE}"
+        def charge(tokens: int, least: float) -> None:
+            for table, name, limit, scope in buckets:
+                if (wait := table.take(name, limit, tokens, least)) is not None:
+                    rule = f"at most {limit.rate:g} events/s {scope}{_SIZE}"
                     raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
 
+        charge(1, 1)
         self.guard.admit(request.method, request.headers, request.client)
         # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
         media_type(request.headers.get(b"content-type", b"text/plain"), _TYPES)
         body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
-        # Bytes are charged before decoding: a body that can't be decoded costs time too.
+        # Bytes are charged before decoding: a body that can't be decoded costs time too. A charge fails while
+        # there is a debt: a hundred concurrent requests, each admitted for one token, could count ten
+        # thousand events, and the site's other browsers would be refused for minutes.
         size = max(0, len(body) - 1) // BYTES_PER_EVENT
         if size:
-            charge(size, f"{len(body)} bytes")
+            charge(size, 0)
         decoded = decode(body, site, self.wall(), self.max_depth)
         more = decoded.total - 1 - size
-        if more > 0 and size:
+        if more > 0:
             # The charge for bytes may have left a debt, which must not refuse the same request.
-            for table, name, limit, _ in buckets:
-                table.force(name, limit, more)
-        elif more > 0:
-            charge(more, f"{decoded.total} events")
+            charge(more, -math.inf if size else 0)
         return await self._count(decoded, cors)
 
     async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
