@@ -39,8 +39,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        # uvicorn tells only the last of pipelined requests that the peer is gone. An earlier request may
-        # still write, and uvloop would raise an error.
+        # An answer may come between an abort and `connection_lost`, and uvloop would raise an error.
         if not self.is_closing():
             self._transport.write(data)
 
@@ -86,8 +85,6 @@ class ClosingProtocol(DirectProtocol):
             self._linger_timer.cancel()
         self._lingering.release()
         super().connection_lost(exc)
-        # Pipelined requests never start now; each would keep this connection.
-        self.pipeline.clear()
         self.cycle = None  # type: ignore[assignment]
 
     def _finish(self) -> None:

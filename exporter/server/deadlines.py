@@ -54,9 +54,6 @@ class TimedProtocol(ClosingProtocol):
         """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
         if not self.transport.is_closing():
             self.flow.resume_reading()
-            if self.pipeline:
-                self._start_asgi_task(*self.pipeline.pop())
-                return
         # Also while it closes: over TLS, a close waits for the peer.
         self.waiting_since = self.loop.time()
 
@@ -108,7 +105,7 @@ class TimedProtocol(ClosingProtocol):
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY
-        answered = not self.pipeline and (not pending or (in_body and not cycle.response_started))
+        answered = not pending or (in_body and not cycle.response_started)
         self.listener.refused(error, self._peer(), answered)
         if not answered:
             # The sender would take this answer for the answer to an earlier request, which was counted.

@@ -101,15 +101,6 @@ def test_nothing_is_served_or_refused_after_a_refusal(
     assert server.refused("unparseable") == (reason == 400)
 
 
-def test_pipelined_request_behind_a_refusal_is_not_served(start: Start) -> None:
-    """Fails without `is_closing` in `on_response_complete`: the request was counted and got no answer."""
-    server = start()
-    received = server.exchange(post(b"", b"/refuse") + post(b"second") + post(b"third"))
-    assert received.count(b"HTTP/1.1 ") == 1
-    ask(server.connect(), post(b"other"))
-    assert server.received.bodies == [b"other"]
-
-
 def test_upload_that_continues_after_its_answer_is_closed(start: Start, files: Files) -> None:
     """Fails without `_discard`: uvicorn reads and discards any number of bytes."""
     client = start(files=files).client()
