@@ -256,17 +256,6 @@ def test_wrong_headers_are_refused_before_the_body_is_read(
     assert stream.read == 0
 
 
-@pytest.mark.parametrize(
-    ("body", "status"), [(b"{", 400), ([], 422), (b"x" * 70_000, 413), ({"id": 5}, 422)]
-)
-def test_refusal_of_a_body_can_be_read_by_its_page(
-    browsers: Browsers, body: object, status: int
-) -> None:
-    """Fails without CORS headers: the script then sees a network error and retries forever."""
-    answer = browsers.post(body)
-    assert (answer.status, answer.headers[ALLOW]) == (status, SHOP.encode())
-
-
 def test_body_has_at_most_64_kib(browsers: Browsers) -> None:
     event = b'{"id":"a"}' + b" " * 64 * 1024
     for size, status in ((65536, 204), (65537, 413)):
@@ -279,7 +268,3 @@ def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
     headers = {b"origin": SHOP.encode()}
     answer = browsers.listener.post(b'{"id": "a"}', headers, path=names.BEACONS_PATH + KEY)
     assert (answer.status, browsers.ends()) == (204, [("streampixel", "1000", "ends")])
-
-
-def test_sender_that_leaves_gets_no_answer(browsers: Browsers) -> None:
-    assert browsers.post(Stream([])).status == 0

@@ -175,18 +175,6 @@ def test_connection_over_the_limit_is_refused_and_counted(start: Start) -> None:
     wait_for(lambda: status(server.exchange(last)) == 200)
 
 
-def test_tls_connection_over_the_limit_is_closed_before_its_handshake(
-    start: Start, pair: tuple[Path, Path]
-) -> None:
-    server = start(files=pair, max_connections=2)
-    clients = [busy(server.client()) for _ in range(2)]
-    assert rest(server.connect()) == b""
-    wait_for(lambda: server.refused("too_many_connections") == 1)
-    for client in clients:
-        client.close()
-    wait_for(lambda: accepts_tls(server.connect()))
-
-
 def test_connection_that_is_idle_longest_is_replaced_at_the_limit(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
