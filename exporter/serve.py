@@ -190,7 +190,7 @@ def _ingest(
         settings.strict_fields,
     )
     routes: dict[str, Route] = {
-        names.LOGS_PATH: LogsRoute(guard, records, pipeline, own),
+        names.LOGS_PATH: LogsRoute(records, pipeline),
         names.COLLECTOR_PATH: ScriptRoute(),
     }
     if settings.beacon_keys_file is not None:
@@ -200,7 +200,6 @@ def _ingest(
             pipeline,
             Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
-            settings.max_depth,
             settings.max_queue_events // _BEACON_DIVISOR,
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
@@ -211,7 +210,7 @@ def _ingest(
             settings.max_clock_skew,
             rejected=log_as("build rejected"),
         )
-    app: Any = IngestApp(pipeline, own, log_as("request refused"), routes=routes)
+    app: Any = IngestApp(pipeline, log_as("request refused"), routes=routes)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app

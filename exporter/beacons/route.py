@@ -43,17 +43,15 @@ class BeaconRoute:
 
     `address_limit` applies to each client address, a site's limit to all of its browsers together. `guard`
     reads bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that
-    a flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
+    a flood does not fill its queue. `clock` counts seconds and never goes back.
     """
 
     sites: Watched[Sites]
     pipeline: Pipeline
     guard: Guard
     address_limit: Limit
-    max_depth: int
     queue_events: int
     clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
     methods: tuple[str, ...] = ("POST", "OPTIONS")
 
     def __post_init__(self) -> None:
@@ -119,7 +117,7 @@ class BeaconRoute:
         size = max(0, len(body) - 1) // BYTES_PER_EVENT
         if size:
             charge(size, 0)
-        decoded = decode(body, site, self.wall(), self.max_depth)
+        decoded = decode(body, site, self.pipeline.clock(), self.pipeline.decoder.max_depth)
         more = decoded.total - 1 - size
         if more > 0:
             # The charge for bytes may have left a debt, which must not refuse the same request.

@@ -68,14 +68,11 @@ class Browsers:
             self.listener.pipeline,
             Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY),
             Limit(5, 20),
-            32,
             queue_events,
             clock=lambda: self.now,
-            wall=lambda: self.listener.now,
         )
         self.listener.app = IngestApp(
             self.listener.pipeline,
-            self.listener.own,
             self.listener.refused,
             routes={BEACONS_PATH: route},
         )

@@ -20,7 +20,7 @@ SOURCE = FILE.read_bytes()
 def listener(taxonomy: Taxonomy) -> Listener:
     listener = Listener(taxonomy)
     routes = {names.COLLECTOR_PATH: ScriptRoute()}
-    listener.app = IngestApp(listener.pipeline, listener.own, listener.refused, routes)
+    listener.app = IngestApp(listener.pipeline, listener.refused, routes)
     return listener
 
 
