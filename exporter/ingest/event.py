@@ -122,12 +122,7 @@ class FieldMatcher:
             if name is None:
                 self._ignore(key)
             elif name in fields:
-                first = next(
-                    other for other in event if field_named(other, beacon=self.beacon) == name
-                )
-                raise Rejected(
-                    "duplicate_key", f"{quoted(first)} and {quoted(key)} both mean {name}"
-                )
+                raise Rejected("duplicate_key", f"{quoted(key)} is the second key of {name}")
             else:
                 fields[name] = value
         return fields

@@ -6,6 +6,7 @@ for a lone surrogate in one event.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
@@ -87,8 +88,8 @@ def _object(duplicates: list[str], pairs: list[tuple[str, Any]]) -> dict[str, An
     """The object of these pairs; adds its duplicate key, if any, to `duplicates`."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        seen: set[str] = set()
-        duplicates.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        duplicates.append(key)
     return value
 
 

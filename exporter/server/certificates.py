@@ -84,7 +84,5 @@ def _expiry(chain: bytes) -> float:
     if validity is None:
         raise ValueError("no certificate in the file")
     end = validity[1].decode()
-    if len(end) == 12:
-        # RFC 5280 4.1.2.5.1: a year of two digits from 50 on is 19YY.
-        end = ("19" if end >= "50" else "20") + end
-    return datetime.strptime(end, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
+    year = "%y" if len(end) == 12 else "%Y"
+    return datetime.strptime(end, year + "%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
