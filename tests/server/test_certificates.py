@@ -1,32 +1,16 @@
-"""Row 34 of the fault table: which certificate is served, also after its files change."""
+"""A listener's certificate at start; row 34 of the fault table changes its files."""
 
-import os
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from exporter import watched
 from exporter.errors import ConfigError
 from exporter.server.certificates import watched_certificate
-from tests.e2e.exporter_process import wait_for
-from tests.server.conftest import Start, ask, openssl, post, self_signed
+from tests.server.conftest import openssl, self_signed
 
 Pair = tuple[Path, Path]
-
-
-def served(address: tuple[str, int]) -> str:
-    """The certificate of a new connection, PEM."""
-    return ssl.get_server_certificate(address, timeout=15)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched, "_RECHECK", 0.005)
-
-
-# --- at start -------------------------------------------------------------------------------------
 
 
 def test_certificate_requires_tls_1_2(pair: Pair) -> None:
@@ -62,63 +46,3 @@ def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> Non
     printed = openssl(f"x509 -noout -enddate -in {cert}").strip()
     end = datetime.strptime(printed, "notAfter=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
     assert watched_certificate("ops", cert, key).current().expires == end.timestamp()
-
-
-# --- when the files change ------------------------------------------------------------------------
-
-
-def test_changed_certificate_is_served_and_open_connections_stay(
-    start: Start, tmp_path: Path
-) -> None:
-    """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
-    update replaces. Fails without `current` in `Connections`."""
-    self_signed(tmp_path / "..1", name="old")
-    new, _ = self_signed(tmp_path / "..2", name="new")
-    (tmp_path / "..data").symlink_to("..1")
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).symlink_to(f"..data/{name}")
-    server = start(files=(tmp_path / "cert.pem", tmp_path / "key.pem"))
-    assert served(server.address) == (tmp_path / "..1/cert.pem").read_text()
-    client = server.client()
-    assert ask(client, post(b"before")).endswith(b"before")
-    (tmp_path / "..data_tmp").symlink_to("..2")
-    os.replace(tmp_path / "..data_tmp", tmp_path / "..data")
-    wait_for(lambda: served(server.address) == new.read_text())
-    assert ask(client, post(b"after")).endswith(b"after")
-
-
-@pytest.mark.parametrize("kind", ["part of a certificate", "other key", "no file"])
-def test_unusable_new_certificate_leaves_the_previous_one_in_use(
-    start: Start, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fails without a new context, for "other key": OpenSSL takes the new certificate, drops the old key
-    and refuses the new one."""
-    cert, key = self_signed(tmp_path / "old", name="old")
-    new_cert, new_key = self_signed(tmp_path / "new", name="new")
-    old, new = cert.read_text(), new_cert.read_text()
-    caplog.set_level("INFO", "exporter")
-
-    def mistakes() -> list[str]:
-        return [line.fields["mistakes"] for line in caplog.records if line.levelname == "ERROR"]
-
-    server = start(files=(cert, key))
-    if kind == "no file":
-        key.unlink()
-    else:
-        put(cert, new[:200] if kind == "part of a certificate" else new)
-    wait_for(lambda: served(server.address) == old and mistakes() != [])
-    for _ in range(10):
-        assert served(server.address) == old
-    put(cert, new)
-    put(key, new_key.read_text())
-    wait_for(lambda: served(server.address) == new)
-    wait_for(lambda: "certificate reloaded" in caplog.messages)
-    # A mistake is logged once. There may be two: the new certificate is there before its key.
-    assert len(set(mistakes())) == len(mistakes()) <= 2
-    assert all("ingest_tls_" in mistake for mistake in mistakes())
-
-
-def put(path: Path, text: str) -> None:
-    """Replace a file at once."""
-    path.with_suffix(".new").write_text(text)
-    os.replace(path.with_suffix(".new"), path)
