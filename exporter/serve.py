@@ -57,7 +57,7 @@ _GC_THRESHOLD: Final = 50_000
 """New objects between garbage collections. A batch of 1,000 events makes some 10,000 objects. With
 Python's default of 700, garbage collection took most of the time of decoding."""
 _BEACON_DIVISOR: Final = 4
-"""Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
+"""Beacons may use a quarter of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
     "ops": (names.HEALTHY_PATH, names.READY_PATH),
@@ -200,7 +200,6 @@ def _ingest(
             pipeline,
             Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
-            settings.max_queue_events // _BEACON_DIVISOR,
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(

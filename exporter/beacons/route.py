@@ -10,9 +10,8 @@ import msgspec
 
 from exporter.beacons.decode import decode
 from exporter.beacons.sites import Site, Sites, hash_key
-from exporter.errors import OriginNotAllowed, QueueFull, RateLimited, Refused, UnknownKey
+from exporter.errors import OriginNotAllowed, RateLimited, Refused, UnknownKey
 from exporter.ingest.app import Answer, Request, answer
-from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.pipeline import Pipeline
 from exporter.token_bucket import Limit, TokenBuckets, bucket_name
@@ -42,22 +41,19 @@ class BeaconRoute:
     """Counts beacons of `sites`. Keys are public: they only allow sending events, and answers reveal nothing.
 
     `address_limit` applies to each client address, a site's limit to all of its browsers together. `guard`
-    reads bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that
-    a flood does not fill its queue. `clock` counts seconds and never goes back.
+    reads bodies of at most `MAX_BODY`. `clock` counts seconds and never goes back.
     """
 
     sites: Watched[Sites]
     pipeline: Pipeline
     guard: Guard
     address_limit: Limit
-    queue_events: int
     clock: Callable[[], float] = time.monotonic
     methods: tuple[str, ...] = ("POST", "OPTIONS")
 
     def __post_init__(self) -> None:
         self._addresses = TokenBuckets(self.clock)
         self._site_rates = TokenBuckets(self.clock)
-        self._waiting = 0
 
     async def take(self, request: Request) -> Answer | None:
         """204 when every event is valid, 200 with the rejections otherwise."""
@@ -122,17 +118,8 @@ class BeaconRoute:
         if more > 0:
             # The charge for bytes may have left a debt, which must not refuse the same request.
             charge(more, -math.inf if size else 0)
-        return await self._count(decoded, cors)
-
-    async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
-        if self._waiting and self._waiting + decoded.total > self.queue_events:
-            raise QueueFull(f"{self._waiting} events of browsers are waiting for the ledger")
-        self._waiting += decoded.total
-        try:
-            # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            counted = await self.pipeline.count(decoded, deferrable=True)
-        finally:
-            self._waiting -= decoded.total
+        # No browser waits for the answer, and an fsync for each beacon would delay other senders.
+        counted = await self.pipeline.count(decoded, deferrable=True)
         # A conflict would reveal that the id was counted before: a reader of the key could abuse it.
         shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:

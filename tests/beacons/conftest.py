@@ -52,7 +52,6 @@ class Browsers:
         folder: Path,
         *,
         site_limit: Limit = Limit(50, 100),  # noqa: B008
-        queue_events: int = 1000,
     ) -> None:
         self.file = folder / "sites.yaml"
         self.file.write_text(SITES)
@@ -68,7 +67,6 @@ class Browsers:
             self.listener.pipeline,
             Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY),
             Limit(5, 20),
-            queue_events,
             clock=lambda: self.now,
         )
         self.listener.app = IngestApp(

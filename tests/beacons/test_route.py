@@ -1,8 +1,6 @@
 """Keys of sites, origins, answers to beacons, and the part of the ledger's queue that beacons may fill."""
 
-import asyncio
 from itertools import product
-from pathlib import Path
 
 import pytest
 from xxhash import xxh3_128_digest
@@ -10,10 +8,8 @@ from xxhash import xxh3_128_digest
 from exporter import names
 from exporter.errors import LedgerUnavailable
 from exporter.ingest.keys import seed
-from exporter.ledger.contract import Batch, Receipt
-from exporter.taxonomy.model import Taxonomy
-from tests.beacons.conftest import ALLOW, DESK, EVENT, KEY, OTHER_KEY, SHOP, SITES, Browsers
-from tests.ingest.listener import Answer, Stream
+from tests.beacons.conftest import ALLOW, DESK, KEY, OTHER_KEY, SHOP, SITES, Browsers
+from tests.ingest.listener import Stream
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "Application/JSON; charset=utf-8"])
@@ -129,54 +125,13 @@ def test_rejected_events_are_named_and_the_others_counted(browsers: Browsers) ->
     assert len(browsers.ends()) == 1
 
 
-def test_unavailable_ledger_is_503_and_a_retry_counts(taxonomy: Taxonomy, tmp_path: Path) -> None:
-    """Fails when a refused beacon keeps its share of the queue."""
-    browsers = Browsers(taxonomy, tmp_path, queue_events=1)
+def test_unavailable_ledger_is_503_and_a_retry_counts(browsers: Browsers) -> None:
     browsers.listener.memory.refusal = LedgerUnavailable("disk", retry_after=5)
     answer = browsers.post()
     assert (answer.status, answer.headers[b"retry-after"]) == (503, b"5")
     assert answer.headers[ALLOW] == SHOP.encode()
     browsers.listener.memory.refusal = None
     assert browsers.post().status == 204
-
-
-def test_beacons_fill_only_their_share_of_the_queue(
-    taxonomy: Taxonomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fails without the limit: while the disk hung, beacons filled the queue for all other senders."""
-
-    async def run() -> tuple[list[Answer], Answer]:
-        browsers = Browsers(taxonomy, tmp_path, queue_events=10)
-        go, full = asyncio.Event(), asyncio.Event()
-        waiting = 0
-
-        async def commit(batch: Batch) -> Receipt:
-            nonlocal waiting
-            waiting += len(batch)
-            if waiting >= 10:
-                full.set()
-            await go.wait()
-            return Receipt(len(batch))
-
-        monkeypatch.setattr(browsers.listener.memory, "commit", commit)
-        first = [
-            asyncio.create_task(browsers.answer([{"id": f"{number}-{at}"} for at in range(5)]))
-            for number in range(2)
-        ]
-        await full.wait()
-        # Without the share this beacon waits for the ledger too.
-        more = await asyncio.wait_for(browsers.answer(EVENT), 60)
-        go.set()
-        answers = [await task for task in first]
-        # More events than the share are taken if no other beacon waits: retries would be refused too.
-        large = [{"id": f"after-{at}"} for at in range(11)]
-        assert (await browsers.answer(large)).status == 204
-        return answers, more
-
-    answers, more = asyncio.run(run())
-    assert [answer.status for answer in answers] == [204, 204]
-    assert (more.status, more.json["reason"]) == (503, "queue_full")
-    assert more.headers[ALLOW] == SHOP.encode()
 
 
 # --- origins and headers -------------------------------------------------------------------------
