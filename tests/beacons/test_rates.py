@@ -76,16 +76,6 @@ def test_events_of_a_batch_cost_a_token_each(browsers: Browsers) -> None:
     assert browsers.post({"id": "later"}).status == 204
 
 
-@pytest.mark.parametrize("extra", [{"x": "y" * 9000}, {"x": [[]] * 3000}])
-def test_each_kib_or_part_of_one_costs_a_token(
-    browsers: Browsers, extra: dict[str, object]
-) -> None:
-    """Row 31. Fails when only events are charged: 64 KiB in an ignored field cost one token."""
-    body = json.dumps({"id": "a", **extra}).encode()
-    assert browsers.post(body).status == 204
-    assert browsers.statuses(20).count(204) == 20 - -(-len(body) // 1024)
-
-
 def test_body_that_is_not_json_costs_its_bytes(browsers: Browsers) -> None:
     """Fails when bytes are charged after decoding."""
     assert browsers.post(b"{" * 30 * 1024).status == 400
