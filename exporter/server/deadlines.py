@@ -56,6 +56,8 @@ class TimedProtocol(ClosingProtocol):
             self.flow.resume_reading()
         # Also while it closes: over TLS, a close waits for the peer.
         self.waiting_since = self.loop.time()
+        if self._ignores_input:
+            self._finish()
 
     def abort(self) -> bool:
         """Close at once; returns whether a first or unfinished request is lost."""
@@ -101,15 +103,19 @@ class TimedProtocol(ClosingProtocol):
             self._refuse(error(f"the {part} took more than {timeout:g} s (receive_timeout)"))
 
     def _refuse(self, error: Refused) -> None:
-        """Refuse with `error` and end the connection; no answer if an earlier request waits for its own."""
+        """Refuse with `error` and end the connection; an earlier request gets its answer before."""
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY
         answered = not pending or (in_body and not cycle.response_started)
         self.listener.refused(error, self._peer(), answered)
-        if not answered:
-            # The sender would take this answer for the answer to an earlier request, which was counted.
+        if in_body and not answered:
             self.transport.abort()
+            return
+        if not answered:
+            # The sender would take this answer for the answer to the earlier request, which may be counted. A
+            # Content-Length in characters instead of bytes leaves bytes that are no request.
+            self._ignores_input, self._phase = True, IDLE
             return
         if pending:
             # Tells the application, which reads the body, not to count this as a disconnect.
