@@ -29,6 +29,16 @@ _NO_LABELS: Final = msgspec.Raw()
 _FIELDS: Final = frozenset(FIELDS)
 _IDS: Final = ("id", "session_id", "user")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_TYPES: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "datetime": "an RFC 3339 time",
+    "object": "an object",
+    "array": "an array",
+}
+"""The names of types in msgspec's errors, in words."""
 _MAX_NAMES: Final = 10
 _MAX_CHARS: Final = 64
 
@@ -189,8 +199,11 @@ def converted(fields: dict[str, Any], kind: type[T], reason: str = "invalid_fiel
     except UnicodeEncodeError:
         raise Rejected(reason, "a name contains a lone surrogate") from None
     except msgspec.ValidationError as error:
-        text = str(error).replace("`datetime", "`RFC 3339 datetime")
-        rule, _, field = text.partition(" - at `$.")
+        text, _, field = str(error).partition(" - at `$.")
+        # Such as "Expected `int | str | null`, got `bool`".
+        text = text.replace(" | null", "").replace(" | ", "` or `")
+        text = text.replace("Expected", "must be").replace(", got", ", not")
+        rule = re.sub(r"`(\w+)`", lambda name: _TYPES.get(name[1], name[0]), text)
         raise Rejected(reason, f"{field[:-1]}: {rule}" if field else rule) from None
 
 

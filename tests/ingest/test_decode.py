@@ -224,11 +224,11 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ("null", "an event is a JSON object"),
         ('[["x"]]', "an event is a JSON object"),
         ("{}", "system: required, the name of a loaded taxonomy"),
-        ('{"system":"a","code":1.5}', "code: Expected `int | str | null`, got `float`"),
-        ('{"system":"a","code":true}', "code: Expected `int | str | null`, got `bool`"),
+        ('{"system":"a","code":1.5}', "code: must be an integer or a string, not a number"),
+        ('{"system":"a","code":true}', "code: must be an integer or a string, not true or false"),
         (
             '{"system":"a","duration_seconds":"1"}',
-            "duration_seconds: Expected `float | null`, got `str`",
+            "duration_seconds: must be a number, not a string",
         ),
         ('{"system":"a","labels":[],"x":1}', "labels: must be an object"),
         (
@@ -237,7 +237,7 @@ def test_events_beyond_the_limit_are_refused(media: Media, extra: str) -> None:
         ),
         (
             '{"system":"a","occurred_at":"2026-11-20T19:00:00"}',
-            "occurred_at: Expected `RFC 3339 datetime` with a timezone component",
+            "occurred_at: must be an RFC 3339 time with a timezone component",
         ),
         ('{"system":"a","id":"\\ud800"}', "id: contains a lone surrogate"),
     ],

@@ -50,7 +50,7 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
     ("change", "message"),
     [
         ({"id": ""}, "Object missing required field `id`"),
-        ({"data": [DATA]}, "data: Expected `object`, got `array`"),
+        ({"data": [DATA]}, "data: must be an object, not an array"),
         ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
     ],
 )

@@ -171,11 +171,11 @@ def test_place_of_a_rejection_counts_ignored_records() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"code": [1]}, "code: Expected `int | str | null`, got `array`"),
-        ({"id": True}, "id: Expected `str | null`, got `bool`"),
+        ({"code": [1]}, "code: must be an integer or a string, not an array"),
+        ({"id": True}, "id: must be a string, not true or false"),
         (
             {"duration_seconds": float("nan")},
-            "duration_seconds: Expected `float | null`, got `array`",
+            "duration_seconds: must be a number, not an array",
         ),
         ({"occurred_at": "today"}, "occurred_at: Invalid RFC3339 encoded datetime"),
     ],
