@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
-from exporter.secret_file import OPEN, open_mode, password
-from exporter.server.certificates import Certificate
+from exporter.secret_file import OPEN, is_open, password
+from exporter.server.certificates import watched_certificate
 from exporter.server.sockets import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
@@ -63,15 +63,15 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
             mistakes.append(f"{name} = '{path}': {error.strerror}")
         except ConfigError as error:
             mistakes += error.mistakes
-        if name != "beacon_keys_file" and open_mode(path):
+        if name != "beacon_keys_file" and is_open(path):
             warnings.append(f"{path}: {OPEN}")
     for name in ("ingest", "ops"):
         cert, key = getattr(settings, f"{name}_tls_cert"), getattr(settings, f"{name}_tls_key")
         if cert is not None and key is not None:
-            if open_mode(key):
+            if is_open(key):
                 warnings.append(f"{key}: {OPEN}")
             try:
-                expires = Certificate(name, cert, key).expires
+                expires = watched_certificate(name, cert, key).current().expires
                 if expires < time.time() + _SOON:
                     day = datetime.fromtimestamp(expires, UTC).date()
                     verb = "expired" if expires < time.time() else "expires"
@@ -89,9 +89,7 @@ def unusable_addresses(settings: Settings) -> list[str]:
     with ExitStack() as opened:
         for address, name in names.items():
             try:
-                # Overlapping addresses can all be bound until one of them listens. Only ops does: a sender
-                # that retries must not connect to a socket that is closed at once.
-                for bound in bind(name, address, listen=name == "ops"):
+                for bound in bind(name, address):
                     opened.callback(bound.close)
             except ConfigError as error:
                 failures += error.mistakes

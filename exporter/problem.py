@@ -1,7 +1,5 @@
 """The answer to a refused request: `application/problem+json` (RFC 9457)."""
 
-import json
-from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -47,8 +45,4 @@ def _document(refused: Refused) -> bytes:
     }
     if isinstance(refused, NothingValid):
         document["rejected"] = refused.rejected
-    try:
-        return msgspec.json.encode(document)
-    except UnicodeEncodeError:
-        # msgspec can't encode a lone surrogate, such as "\ud800", which an error may quote from an event.
-        return json.dumps(document, default=asdict).encode("ascii")
+    return msgspec.json.encode(document)

@@ -6,24 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError
-from exporter.logs import Log
 
 OPEN: Final = "other users can read this file: run chown to the exporter's user, then chmod 600"
 """Both commands: after chmod alone, the exporter could not read a file of another owner."""
 
-_log = Log("exporter.secrets")
 
-
-def secrets(path: Path, what: str = "") -> list[tuple[int, str]]:
+def secrets(path: Path) -> list[tuple[int, str]]:
     """The lines of a file with their numbers from 1, without blank lines and lines that begin with #.
 
-    Logs a warning about `what`, if given, when other users can read the file. Raises `ConfigError`, which
-    names the file and never has its content.
+    Raises `ConfigError`, which names the file and never has its content.
     """
-    text = _text(path)
-    if what and (mode := open_mode(path)):
-        _log.warning(f"{what}: {OPEN}", path=str(path), mode=mode)
-    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    lines = ((number, line.strip()) for number, line in enumerate(_text(path).split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
 
 
@@ -44,16 +37,15 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: not UTF-8 text") from None
 
 
-def open_mode(path: Path) -> str:
-    """The mode of a regular file that other users can read or write, such as "0644"; otherwise empty."""
+def is_open(path: Path) -> bool:
+    """Whether other users can read or write a regular file."""
     try:
         status = path.stat()
     except OSError:
-        return ""
+        return False
     # The group may read a file of root or of another owner: the exporter reads it through its group.
     closed = 0o077 if status.st_uid == os.geteuid() != 0 else 0o037
-    is_open = stat.S_ISREG(status.st_mode) and status.st_mode & closed
-    return f"{stat.S_IMODE(status.st_mode):04o}" if is_open else ""
+    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & closed)
 
 
 def is_word(secret: str) -> bool:

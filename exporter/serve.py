@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from exporter import names
-from exporter.beacons import script
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
 from exporter.beacons.sites import SitesLoader
@@ -35,7 +34,7 @@ from exporter.metrics.collector import LedgerCollector, zero_durations, zero_ser
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
-from exporter.server.certificates import Certificate, export_certificates
+from exporter.server.certificates import export_certificates, watched_certificate
 from exporter.server.listener import AllowedHosts, Listener
 from exporter.server.notify import report
 from exporter.server.resources import connection_limits, return_large_blocks
@@ -58,7 +57,7 @@ _GC_THRESHOLD: Final = 50_000
 """New objects between garbage collections. A batch of 1,000 events makes some 10,000 objects. With
 Python's default of 700, garbage collection took most of the time of decoding."""
 _BEACON_DIVISOR: Final = 4
-"""Beacons may use a quarter of the ledger's queue and of `max_queue_bytes`."""
+"""Beacons may use a quarter of `max_queue_bytes`."""
 _OPEN_PATHS: Final = {
     "ingest": (names.BEACONS_PATH, names.COLLECTOR_PATH, names.BUILDS_PATH),
     "ops": (names.HEALTHY_PATH, names.READY_PATH),
@@ -129,7 +128,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),
         ]
-        served = [listener.certificate for listener in listeners if listener.certificate]
+        served = {each.name: each.certificate for each in listeners if each.certificate}
         export_certificates(served, registry)
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 20, 100)
@@ -191,33 +190,26 @@ def _ingest(
         settings.strict_fields,
     )
     routes: dict[str, Route] = {
-        names.LOGS_PATH: LogsRoute(guard, records, pipeline, own),
-        names.COLLECTOR_PATH: ScriptRoute(script.load()),
+        names.LOGS_PATH: LogsRoute(records, pipeline),
+        names.COLLECTOR_PATH: ScriptRoute(),
     }
     if settings.beacon_keys_file is not None:
         loader = SitesLoader.of(settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched(settings.beacon_keys_file, loader, "file of beacon keys", time.monotonic),
+            Watched((settings.beacon_keys_file,), loader, "file of beacon keys", time.monotonic),
             pipeline,
-            Guard(
-                Authenticator(None),
-                MAX_BODY,
-                settings.max_queue_bytes // _BEACON_DIVISOR,
-                "the limit of a beacon",
-            ),
+            Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
-            settings.max_depth,
-            settings.max_queue_events // _BEACON_DIVISOR,
         )
     if (tokens := settings.streampixel_webhook_token_file) is not None:
         routes[names.BUILDS_PATH] = BuildWebhook(
-            Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
+            Guard(Authenticator(tokens), builds.MAX_BODY, builds.BUDGET),
             ledger,
             build_series(settings.labels),
             settings.max_clock_skew,
             rejected=log_as("build rejected"),
         )
-    app: Any = IngestApp(pipeline, own, log_as("request refused"), routes=routes)
+    app: Any = IngestApp(pipeline, log_as("request refused"), routes=routes)
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))
     return app
@@ -244,5 +236,5 @@ def _listener(
         receive_timeout=settings.receive_timeout,
         max_connections=connections,
         hosts=hosts,
-        certificate=Certificate(name, cert, key) if cert and key else None,
+        certificate=watched_certificate(name, cert, key) if cert and key else None,
     )

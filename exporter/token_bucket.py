@@ -38,27 +38,16 @@ class TokenBuckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, name: str, limit: Limit) -> int | None:
-        """Take a token and return None, or take nothing and return the seconds until there is a token."""
-        return self._take(name, limit, 1, at_least=1)
+    def take(self, name: str, limit: Limit, tokens: int = 1, least: float = 1) -> int | None:
+        """Take tokens and return None, or take nothing and return the seconds until there is a token.
 
-    def charge(self, name: str, limit: Limit, tokens: int) -> int | None:
-        """Take more tokens for a request that already took one; returns what `take` returns.
-
-        With too few tokens the bucket goes into debt and refuses further charges until the debt is paid: of
-        many concurrent requests, only one request makes a debt.
+        The bucket must have `least` tokens, and goes into debt if it has fewer than are taken: with a `least`
+        of 0, only one of many concurrent requests makes a debt.
         """
-        return self._take(name, limit, tokens, at_least=0)
-
-    def force(self, name: str, limit: Limit, tokens: int) -> None:
-        """Take tokens even from a bucket in debt."""
-        self._take(name, limit, tokens, at_least=-math.inf)
-
-    def _take(self, name: str, limit: Limit, tokens: int, at_least: float) -> int | None:
         now = self._clock()
         name = self._bucket(name, now)
         full_at = max(self._full_at.get(name, now), now)
-        if full_at - now - (limit.burst - at_least) / limit.rate > _ROUNDING:
+        if full_at - now - (limit.burst - least) / limit.rate > _ROUNDING:
             return math.ceil(full_at - now - (limit.burst - 1) / limit.rate - _ROUNDING)
         self._full_at[name] = full_at + tokens / limit.rate
         return None

@@ -21,7 +21,7 @@ _FAILURES: Final = Limit(rate=1.0, burst=10)
 
 def read_tokens(path: Path) -> list[str]:
     """The tokens of a file. Raises `ConfigError` with the line of each mistake, and never with a token."""
-    tokens, mistakes = secrets(path, "token file"), []
+    tokens, mistakes = secrets(path), []
     for number, token in tokens:
         if len(token) < _MIN_LENGTH:
             mistakes.append(
@@ -44,7 +44,7 @@ class Authenticator:
     def __init__(self, file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         # Keyed, so that a core dump has no plain digests to test guesses against.
         self._key = os.urandom(32)
-        self._digests = Watched(file, self._load, "token file", clock) if file else None
+        self._digests = Watched((file,), self._load, "token file", clock) if file else None
         self._failures = TokenBuckets(clock)
 
     def check(self, authorization: bytes | None, client: str) -> None:

@@ -1,4 +1,4 @@
-"""A file of the operator that is read again when it changes."""
+"""Files of the operator that are read again when they change."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ from exporter import names
 from exporter.errors import ConfigError
 from exporter.logs import Log
 
-_RECHECK: Final = 1.0
+RECHECK: Final = 1.0
 """Seconds between two checks of the file: a stat per request was visible in a profile."""
 
 RELOADED: Final = Gauge(
@@ -26,42 +26,43 @@ T = TypeVar("T")
 log = Log("exporter.watched")
 
 
-def export_use(path: Path, is_current: Callable[[], bool]) -> None:
-    """Show in `RELOADED` whether the content of a file is in use."""
-    # A file name may have bytes that are not UTF-8.
-    RELOADED.labels(os.fsencode(path).decode("utf-8", "replace")).set_function(is_current)
-
-
 class Watched(Generic[T]):
-    """The result of `load` for the file at `path`, which the log calls `what`.
+    """The result of `load` for the files at `paths`, which the log calls `what`.
 
     A new version that is missing or wrong is logged once, and the previous result stays in use: a mistake
-    in an editor must not lock anybody out. `RELOADED` is 0 until the file is mended. `clock` counts seconds
+    in an editor must not lock anybody out. `RELOADED` is 0 until the files are mended. `clock` counts seconds
     and never goes back. Raises the `ConfigError` of `load` for the first version.
     """
 
     def __init__(
-        self, path: Path, load: Callable[[Path], T], what: str, clock: Callable[[], float]
+        self,
+        paths: tuple[Path, ...],
+        load: Callable[..., T],
+        what: str,
+        clock: Callable[[], float],
     ) -> None:
-        self._path = path
+        self._paths = paths
         self._load = load
         self._what = what
         self._clock = clock
         self._version = self._stat()
-        self._loaded = load(path)
-        self._next = clock() + _RECHECK
-        self._wrong = False
+        self._loaded = load(*paths)
+        self._next = clock() + RECHECK
+        self._mistake = ""
         self._lock = threading.Lock()
-        export_use(path, self._is_current)
+        for path in paths:
+            # A file name may have bytes that are not UTF-8.
+            name = os.fsencode(path).decode("utf-8", "replace")
+            RELOADED.labels(name).set_function(self._is_current)
 
     def current(self) -> T:
-        """The current result; checks the file at most once a second."""
+        """The current result; checks the files at most once a second."""
         now = self._clock()
-        # A scrape may be reading the file in another thread.
+        # A scrape may be reading the files in another thread.
         if now < self._next or not self._lock.acquire(blocking=False):
             return self._loaded
         try:
-            self._next = now + _RECHECK
+            self._next = now + RECHECK
             self._reload()
         finally:
             self._lock.release()
@@ -69,29 +70,34 @@ class Watched(Generic[T]):
 
     def _reload(self) -> None:
         before, self._version = self._version, self._stat()
-        if self._version == before:
+        # A mistake may have another cause than the content, such as a lack of descriptors.
+        if self._version == before and not self._mistake:
             return
         try:
-            self._loaded = self._load(self._path)
+            self._loaded = self._load(*self._paths)
         except ConfigError as error:
-            self._wrong = True
-            log.error(
-                f"{self._what} is wrong, the previous version stays in use", mistakes=str(error)
-            )
+            if str(error) != self._mistake:
+                self._mistake = str(error)
+                text = f"{self._what} is wrong, the previous version stays in use"
+                log.error(text, mistakes=self._mistake)
         else:
-            self._wrong = False
-            log.info(f"{self._what} reloaded", path=str(self._path))
+            self._mistake = ""
+            log.info(f"{self._what} reloaded", paths=list(map(str, self._paths)))
 
     def _is_current(self) -> bool:
-        # Requests may not use the file for days, but a restart with a mistake in the file fails.
+        # Requests may not use the files for days, but a restart with a mistake in a file fails.
         self.current()
-        return not self._wrong
+        return not self._mistake
 
-    def _stat(self) -> object:
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            return error.errno
-        # With the inode: Kubernetes swaps a symlink, and two versions may have the same size and time.
-        # With the mode: secrets that other users can read are logged.
-        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
+    def _stat(self) -> list[object]:
+        return [_version(path) for path in self._paths]
+
+
+def _version(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno
+    # The change of status, because a copy may keep the time of modification. With the inode, because
+    # Kubernetes swaps a symlink.
+    return status.st_ctime_ns, status.st_ino

@@ -1,5 +1,7 @@
 """Token buckets: rates, bursts, debts, and a table of bounded size."""
 
+import math
+
 import pytest
 
 from exporter.token_bucket import Limit, TokenBuckets, bucket_name
@@ -38,12 +40,12 @@ def test_wait_is_whole_seconds_and_not_extended_by_attempts(clock: Clock) -> Non
 def test_charge_makes_one_debt_at_a_time(clock: Clock) -> None:
     buckets, limit = TokenBuckets(clock), Limit(2, 5)
     assert granted(buckets, "a", limit, 5) == 5
-    assert buckets.charge("a", limit, 99) is None
-    assert buckets.charge("a", limit, 1) == 50
+    assert buckets.take("a", limit, 99, 0) is None
+    assert buckets.take("a", limit, 1, 0) == 50
     assert buckets.take("a", limit) == 50
     clock.now += 49.5
-    assert buckets.charge("a", limit, 99) is None
-    buckets.force("a", limit, 2)
+    assert buckets.take("a", limit, 99, 0) is None
+    buckets.take("a", limit, 2, -math.inf)
     assert buckets.take("a", limit) == 51
 
 

@@ -65,17 +65,6 @@ def test_wrong_token_file_is_reported_by_line_without_a_token(
     assert list(caught.value.mistakes) == [f"{path}{mistake}" for mistake in mistakes]
 
 
-def test_token_file_open_to_other_users_is_logged(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(path, FIRST).chmod(0o644)
-    read_tokens(path)
-    path.chmod(0o600)
-    read_tokens(path)
-    (record,) = caplog.records
-    assert vars(record)["fields"] == {"path": str(path), "mode": "0644"}
-
-
 @pytest.fixture
 def authenticator(path: Path) -> Authenticator:
     return Authenticator(write(path, FIRST), Clock())

@@ -4,21 +4,16 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from exporter.beacons.sites import Site
 from exporter.errors import Rejected
 from exporter.event_fields import by_name
 from exporter.ingest import strict_json
 from exporter.ingest.decode import check_count, decode_items
-from exporter.ingest.event import (
-    Decoded,
-    Event,
-    FieldMatcher,
-    checked_number,
-    from_json,
-    wrong_type,
-)
+from exporter.ingest.event import Decoded, Event, FieldMatcher, converted, from_json
 from exporter.names import OTHER
 
 MAX_EVENTS: Final = 100
@@ -30,6 +25,13 @@ MAX_DURATION: Final = 7 * 86400
 stays in the mean of all sessions forever."""
 _ID_BYTES: Final = 128
 """The limit of all ids, checked here because hashing changes the length."""
+
+
+class _Further(msgspec.Struct):
+    """The fields that only beacons have."""
+
+    reason: str | None = None
+    age_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0
 
 
 def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
@@ -60,8 +62,6 @@ def decode(body: bytes, site: Site, now: float, max_depth: int) -> Decoded:
 
 def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tuple[Event, str]:
     """The event in a JSON value, and a source that keeps its key apart from the keys of other senders."""
-    if not isinstance(value, dict):
-        return from_json(value), ""  # which raises `Rejected`
     value = matcher.match(value)
     if value.get("system") not in (None, "", site.system):
         raise Rejected("foreign_system", f"system: this key sends events of {site.system!r} only")
@@ -70,14 +70,13 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
             "invalid_field",
             "occurred_at: not allowed in a beacon, a browser's clock may be wrong; send age_seconds",
         )
-    code, reason = value.get("code"), value.get("reason")
-    if not isinstance(reason, str | None):
-        raise wrong_type("reason", "a string", reason)
+    further = converted(value, _Further)
+    code = value.get("code")
     event = from_json(
         {
             **value,
             "system": site.system,
-            "code": reason if code in (None, "") else code,
+            "code": further.reason if code in (None, "") else code,
             # A page could create a series per phase for every code and label.
             "phase": None,
             "labels": _labels(value.get("labels"), site),
@@ -90,11 +89,8 @@ def _event(value: Any, matcher: FieldMatcher, site: Site, now: datetime) -> tupl
         # A clock that was corrected during the session must not cost its end.
         event.duration_seconds = None
         matcher.count += 1
-    age = min(checked_number("age_seconds", value.get("age_seconds")) or 0, MAX_AGE)
-    if age < 0:
-        raise Rejected("invalid_field", "age_seconds: must not be negative")
     event.id = _hashed(event.id)
-    event.occurred_at = now - timedelta(seconds=age)
+    event.occurred_at = now - timedelta(seconds=min(further.age_seconds, MAX_AGE))
     if event.user is not None:
         event.user = f"beacon:{site.name}\0{event.user}"
     return event, f"beacon:{site.name}"

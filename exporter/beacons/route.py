@@ -1,5 +1,6 @@
 """`POST /v1/beacons/{key}`: checked as early and cheaply as possible, then counted like other events."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,8 @@ import msgspec
 
 from exporter.beacons.decode import decode
 from exporter.beacons.sites import Site, Sites, hash_key
-from exporter.errors import OriginNotAllowed, QueueFull, RateLimited, Refused, UnknownKey
+from exporter.errors import OriginNotAllowed, RateLimited, Refused, UnknownKey
 from exporter.ingest.app import Answer, Request, answer
-from exporter.ingest.event import Decoded
 from exporter.ingest.guard import Guard, media_type
 from exporter.ingest.pipeline import Pipeline
 from exporter.token_bucket import Limit, TokenBuckets, bucket_name
@@ -41,24 +41,19 @@ class BeaconRoute:
     """Counts beacons of `sites`. Keys are public: they only allow sending events, and answers reveal nothing.
 
     `address_limit` applies to each client address, a site's limit to all of its browsers together. `guard`
-    reads bodies of at most `MAX_BODY`. At most `queue_events` events of beacons wait for the ledger, so that
-    a flood does not fill its queue. `clock` counts seconds and never goes back, `wall` is Unix time.
+    reads bodies of at most `MAX_BODY`. `clock` counts seconds and never goes back.
     """
 
     sites: Watched[Sites]
     pipeline: Pipeline
     guard: Guard
     address_limit: Limit
-    max_depth: int
-    queue_events: int
     clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
     methods: tuple[str, ...] = ("POST", "OPTIONS")
 
     def __post_init__(self) -> None:
         self._addresses = TokenBuckets(self.clock)
         self._site_rates = TokenBuckets(self.clock)
-        self._waiting = 0
 
     async def take(self, request: Request) -> Answer | None:
         """204 when every event is valid, 200 with the rejections otherwise."""
@@ -70,11 +65,7 @@ class BeaconRoute:
         # Browsers send the page's origin with each POST and preflight; other senders use /v1/session-ends.
         origin = request.headers.get(b"origin", b"")
         if origin not in site.origins:
-            fault = (
-                f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
-                if origin
-                else "the request has no Origin header"
-            )
+            fault = f"origin {origin.decode('latin-1')[:80]!r} is not one of the site's origins"
             refused = OriginNotAllowed(f"site {site.name!r}: {fault}")
             refused.headers = [_VARY]
             raise refused
@@ -102,49 +93,33 @@ class BeaconRoute:
             (self._addresses, bucket_name(request.client), self.address_limit, "from one address"),
             (self._site_rates, site.name, site.limit, "with its keys"),
         )
-        for table, name, limit, scope in buckets:
-            if (wait := table.take(name, limit)) is not None:
-                rule = f"at most {limit.rate:g} events/s {scope}{_SIZE}"
-                raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
 
-        def charge(tokens: int, size: str) -> None:
-            """Take the tokens of all but the first event or KiB. Raises `RateLimited`."""
-            # Otherwise a hundred concurrent requests, each admitted for one token, could count ten thousand
-            # events, and the site's other browsers would be refused for minutes.
-            for table, name, limit, _ in buckets:
-                if (wait := table.charge(name, limit, tokens)) is not None:
-                    rule = f"{size} in one beacon, but an earlier beacon used up the limit{_SIZE}"
+        def charge(tokens: int, least: float) -> None:
+            for table, name, limit, scope in buckets:
+                if (wait := table.take(name, limit, tokens, least)) is not None:
+                    rule = f"at most {limit.rate:g} events/s {scope}{_SIZE}"
                     raise RateLimited(f"site {site.name!r}: {rule}", retry_after=wait)
 
+        charge(1, 1)
         self.guard.admit(request.method, request.headers, request.client)
         # `sendBeacon` sends an ArrayBuffer, and a Blob without a type, without Content-Type.
         media_type(request.headers.get(b"content-type", b"text/plain"), _TYPES)
         body = await self.guard.read(request.headers, request.receive)
         if body is None:
             return None
-        # Bytes are charged before decoding: a body that can't be decoded costs time too.
+        # Bytes are charged before decoding: a body that can't be decoded costs time too. A charge fails while
+        # there is a debt: a hundred concurrent requests, each admitted for one token, could count ten
+        # thousand events, and the site's other browsers would be refused for minutes.
         size = max(0, len(body) - 1) // BYTES_PER_EVENT
         if size:
-            charge(size, f"{len(body)} bytes")
-        decoded = decode(body, site, self.wall(), self.max_depth)
+            charge(size, 0)
+        decoded = decode(body, site, self.pipeline.clock(), self.pipeline.decoder.max_depth)
         more = decoded.total - 1 - size
-        if more > 0 and size:
+        if more > 0:
             # The charge for bytes may have left a debt, which must not refuse the same request.
-            for table, name, limit, _ in buckets:
-                table.force(name, limit, more)
-        elif more > 0:
-            charge(more, f"{decoded.total} events")
-        return await self._count(decoded, cors)
-
-    async def _count(self, decoded: Decoded, cors: list[tuple[bytes, bytes]]) -> Answer:
-        if self._waiting and self._waiting + decoded.total > self.queue_events:
-            raise QueueFull(f"{self._waiting} events of browsers are waiting for the ledger")
-        self._waiting += decoded.total
-        try:
-            # No browser waits for the answer, and an fsync for each beacon would delay other senders.
-            counted = await self.pipeline.count(decoded, deferrable=True)
-        finally:
-            self._waiting -= decoded.total
+            charge(more, -math.inf if size else 0)
+        # No browser waits for the answer, and an fsync for each beacon would delay other senders.
+        counted = await self.pipeline.count(decoded, deferrable=True)
         # A conflict would reveal that the id was counted before: a reader of the key could abuse it.
         shown = [rejection for rejection in counted.rejected if rejection.reason != "conflict"]
         if not shown:

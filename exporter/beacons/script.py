@@ -1,63 +1,36 @@
 """`GET /v1/collector.js`: the script that pages load."""
 
 import gzip
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import exporter
-from exporter.ingest.app import Answer, Request
+from exporter.ingest.app import Answer, Request, answer
 from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
-_MAX_AGE: Final = 86400
-"""Seconds until browsers ask again: an upgrade reaches all pages within a day."""
+_HEADERS: Final = (
+    # Browsers ask again after a day: an upgrade reaches all pages within that time.
+    (b"cache-control", b"public, max-age=86400"),
+    (b"vary", b"accept-encoding"),
+    (b"access-control-allow-origin", b"*"),
+    # Pages with COEP (cross-origin isolation) load no script without this header.
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_MEDIA: Final = b"text/javascript; charset=utf-8"
 
 
-class Script(NamedTuple):
-    """A script, plain and as gzip; `version` is a hash of it."""
-
-    body: bytes
-    packed: bytes
-    version: str
-
-
-def load(path: Path = FILE) -> Script:
-    """The script at `path`. Raises `OSError`."""
-    body = path.read_bytes()
-    return Script(body, gzip.compress(body, mtime=0), hashlib.sha256(body).hexdigest()[:12])
-
-
-@dataclass
 class ScriptRoute:
-    """Answers any page with the script as it was at the start."""
+    """Answers any page with the script as it was at the start. Raises `OSError` without the file."""
 
-    script: Script
     methods: tuple[str, ...] = ("GET", "HEAD")
 
+    def __init__(self) -> None:
+        self._body = FILE.read_bytes()
+        self._packed = gzip.compress(self._body, mtime=0)
+
     async def take(self, request: Request) -> Answer:
-        packed = takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1"))
-        # Two representations of one resource need two strong tags (RFC 9110 8.8.3).
-        tag = f'"{self.script.version}{"-gzip" if packed else ""}"'.encode()
-        headers = [
-            (b"etag", tag),
-            (b"cache-control", b"public, max-age=%d" % _MAX_AGE),
-            (b"vary", b"accept-encoding"),
-            (b"access-control-allow-origin", b"*"),
-            # Pages with COEP (cross-origin isolation) load no script without this header.
-            (b"cross-origin-resource-policy", b"cross-origin"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        # If-None-Match compares weakly: `W/` makes no difference.
-        known = request.headers.get(b"if-none-match", b"").split(b",")
-        if {part.strip().removeprefix(b"W/") for part in known} & {tag, b"*"}:
-            return 304, headers, b""
-        body = self.script.packed if packed else self.script.body
-        headers += [
-            (b"content-type", b"text/javascript; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-        ]
-        if packed:
-            headers.append((b"content-encoding", b"gzip"))
-        return 200, headers, body
+        if takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1")):
+            return answer(self._packed, *_HEADERS, (b"content-encoding", b"gzip"), media=_MEDIA)
+        return answer(self._body, *_HEADERS, media=_MEDIA)

@@ -42,8 +42,6 @@ def serve(
     from exporter.configuration import read_configuration, unusable_addresses
     from exporter.serve import run
 
-    # `run` reads the files again and logs their warnings then.
-    logs.configure("error")
     configuration = read_configuration(
         config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
     )

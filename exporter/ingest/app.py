@@ -20,7 +20,6 @@ from exporter.errors import (
 from exporter.ingest.guard import Headers
 from exporter.ingest.pipeline import Pipeline
 from exporter.logs import Log
-from exporter.metrics.own import OwnMetrics
 from exporter.problem import REFUSED, problem
 from exporter.server.direct import Respond, Start
 
@@ -74,13 +73,12 @@ class IngestApp:
     """
 
     pipeline: Pipeline
-    own: OwnMetrics
     refused: Callable[[str, str, str], None]
     routes: Mapping[str, Route]
 
     def __post_init__(self) -> None:
         # Looked up once: a look-up for each request showed in the profile.
-        self._accepted = self.own.requests.labels(200)
+        self._accepted = self.pipeline.own.requests.labels(200)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -119,7 +117,7 @@ class IngestApp:
             asyncio.get_running_loop().call_soon(done, error)
 
     def _count(self, status: int) -> None:
-        (self._accepted if status == 200 else self.own.requests.labels(status)).inc()
+        (self._accepted if status == 200 else self.pipeline.own.requests.labels(status)).inc()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         """None when the sender went away. Raises a `Refused`."""
@@ -136,7 +134,7 @@ class IngestApp:
         if not isinstance(error, Refused):
             log.error("defect", exc_info=error)
             error = Internal("a defect of the exporter; its log has the details")
-        self.own.refused.labels(error.reason).inc()
+        self.pipeline.own.refused.labels(error.reason).inc()
         self.refused(error.reason, error.detail, client)
         status, headers, body = problem(error)
         # Closing ends the upload of a large body. A browser's body is small, and a new connection for each

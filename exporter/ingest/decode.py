@@ -4,7 +4,6 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -47,15 +46,10 @@ class Decoder:
         if media is Media.CLOUDEVENT_BINARY:
             envelope = cloudevents.from_headers(headers, parsed.value)
             items = [parsed._replace(value=envelope, depth=parsed.depth + 1)]
-        elif (media is Media.CLOUDEVENT_BATCH) != isinstance(parsed.value, list):
-            raise Unparseable(
-                "application/cloudevents-batch+json is an array of CloudEvents, "
-                "application/cloudevents+json is one CloudEvent"
-            )
         else:
             items = self._items(parsed)
-        read = partial(cloudevents.event, max_depth=self.max_depth)
-        return decode_items(items, read, self.max_depth, FieldMatcher(strict=self.strict_fields))
+        matcher = FieldMatcher(strict=self.strict_fields)
+        return decode_items(items, cloudevents.event, self.max_depth, matcher)
 
     def decode_plain(self, media: Media, body: bytes) -> Decoded | None:
         """The events of a plain body, which takes little time; None for any other body."""
@@ -128,13 +122,7 @@ def decode_items(
 def _event(value: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     if isinstance(value, Unparseable):
         raise Rejected("invalid_json", value.detail)
-    if not isinstance(value, dict):
-        return from_json(value), ""
-    fields = matcher.match(value)
-    if "specversion" in value and "system" not in fields:
-        remedy = "send a CloudEvent as application/cloudevents+json"
-        raise Rejected("missing_system", f"system: required; {remedy}")
-    return from_json(fields), ""
+    return from_json(matcher.match(value)), ""
 
 
 def _parse_line(line: bytes) -> Parsed:

@@ -9,7 +9,7 @@ from xxhash import xxh3_64_intdigest
 from exporter.errors import Rejected, Unparseable
 from exporter.event_fields import by_name
 from exporter.ingest.event import label_object
-from exporter.ingest.strict_json import Parsed, parse, type_name
+from exporter.ingest.strict_json import Parsed, parse
 from exporter.names import OTHER
 
 _MAX_BYTES: Final = 128
@@ -111,7 +111,7 @@ def _checked(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        fault = f"must be a string, not {type_name(value)}"
+        fault = "must be a string"
     elif forbidden := _FORBIDDEN.search(value):
         character = f"U+{ord(forbidden[0]):04X}"
         fault = f"has the character {character}: no control, bidirectional or surrogate characters"

@@ -93,12 +93,11 @@ class Pipeline:
         body: bytes,
         answered: Callable[[bytes | Exception], None],
     ) -> None:
-        """`take` for a POST with a small body that is complete and not compressed, without a task.
+        """`take` for a POST with a small body of the declared length that is not compressed, without a task.
 
         `answered` is called later, once, with the JSON of the 200 or with an error. Raises as `take` does.
         """
         self.guard.admit("POST", headers, client)
-        self.guard.check_size(len(body))
         classified = self._classify(self._decode(media(headers), body, headers), client)
 
         def count(answer: Receipt | Refused) -> None:

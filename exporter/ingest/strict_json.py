@@ -6,7 +6,7 @@ for a lone surrogate in one event.
 
 import json
 import re
-from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
@@ -16,14 +16,6 @@ import numpy as np
 
 from exporter.errors import Rejected, Unparseable, quoted
 
-_TYPE_NAMES: Final = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "an array",
-}
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level down or up, as signed bytes."""
 _NO_STEPS: Final = bytes(byte for byte in range(256) if byte not in b"[{]}")
@@ -67,25 +59,16 @@ def parse(text: bytes) -> Parsed:
     """The value of a JSON text. Raises `Unparseable`, also for a text with too many brackets."""
     duplicates: list[str] = []
     build = partial(_object, duplicates)
-    if text.startswith(BOM_UTF8):
-        raise Unparseable("not JSON: it starts with a byte order mark (U+FEFF)")
     if text.count(b"[") + text.count(b"{") > _MAX_BRACKETS:
         raise Unparseable(f"more than {_MAX_BRACKETS:,} arrays and objects")
     try:
         value = json.loads(text.decode(), object_pairs_hook=build, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise Unparseable(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise Unparseable("nested too deep to be parsed") from None
     except ValueError as error:
-        # Bad syntax, or a number of more digits than Python converts (4,300).
+        # Bad syntax, bad UTF-8, or a number of more digits than Python converts (4,300).
         raise Unparseable(f"not JSON: {error}") from None
     return Parsed(value, _depth(text), duplicates[0] if duplicates else None, text)
-
-
-def type_name(value: Any) -> str:
-    """A JSON value's type in words."""
-    return _TYPE_NAMES.get(type(value), "an object")
 
 
 def _items(array: str) -> Iterator[Parsed]:
@@ -105,8 +88,8 @@ def _object(duplicates: list[str], pairs: list[tuple[str, Any]]) -> dict[str, An
     """The object of these pairs; adds its duplicate key, if any, to `duplicates`."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        seen: set[str] = set()
-        duplicates.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        duplicates.append(key)
     return value
 
 

@@ -82,12 +82,7 @@ class CloudEvent(BaseModel):
     source: Annotated[str, Field(min_length=1)]
     type: Annotated[str, Field(min_length=1)]
     time: datetime | None = Field(None, description="Used when the event has no occurred_at.")
-    # Both are optional, but not null.
-    data: Event = None  # type: ignore[assignment]
-    data_base64: str = Field(
-        None,  # type: ignore[assignment]
-        description="An Event as base64, instead of data.",
-    )
+    data: Event
 
 
 class Rejection(BaseModel):

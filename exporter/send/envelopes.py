@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -12,9 +12,6 @@ from exporter.ingest import cloudevents
 from exporter.ingest.event import FieldMatcher
 from exporter.send.field_names import FieldNames, event_of
 from exporter.send.records import ARRAYS, Record, as_record
-
-_MAX_DEPTH: Final = 32
-"""Levels of JSON inside base64; the exporter's default `max_depth`."""
 
 
 class CloudEvent(dict[str, Any]):
@@ -108,7 +105,7 @@ def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
 def _cloudevent(envelope: dict[str, Any], names: FieldNames) -> CloudEvent:
     if isinstance(data := envelope.get("data"), dict):
         envelope = envelope | {"data": names.record(data)}
-    event, source = cloudevents.event(envelope, FieldMatcher(), _MAX_DEPTH)
+    event, source = cloudevents.event(envelope, FieldMatcher())
     key = {"source": source, "id": envelope["id"]}
     fields = CloudEvent({name: getattr(event, name) for name in FIELDS})
     fields.attributes = {"specversion": "1.0", "type": "session.end", **key}

@@ -39,8 +39,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        # uvicorn tells only the last of pipelined requests that the peer is gone. An earlier request may
-        # still write, and uvloop would raise an error.
+        # An answer may come between an abort and `connection_lost`, and uvloop would raise an error.
         if not self.is_closing():
             self._transport.write(data)
 
@@ -86,15 +85,7 @@ class ClosingProtocol(DirectProtocol):
             self._linger_timer.cancel()
         self._lingering.release()
         super().connection_lost(exc)
-        # Pipelined requests never start now; each would keep this connection.
-        self.pipeline.clear()
         self.cycle = None  # type: ignore[assignment]
-
-    def shutdown(self) -> None:
-        if self._linger_timer is not None:
-            self.transport.close()
-        else:
-            super().shutdown()
 
     def _finish(self) -> None:
         """Close after the answer was sent, ignoring further input."""

@@ -1,7 +1,6 @@
-"""Connections of a listener: accepted up to a limit and refused beyond it, with reads of a limited size."""
+"""Connections of a listener: accepted up to a limit and closed beyond it, with reads of a limited size."""
 
 import asyncio
-import contextlib
 import math
 import socket
 import ssl
@@ -10,7 +9,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from exporter.errors import TlsHandshake, TooManyConnections
-from exporter.server.listener import Listener, refusal
+from exporter.server.listener import Listener
 from exporter.server.protocol import GuardedProtocol
 
 READ: Final = 56 * 1024
@@ -50,9 +49,6 @@ class BufferedConnection(asyncio.BufferedProtocol):
         self._protocol.connection_made(cast("asyncio.Transport", transport))
         self._protocol.waiting_since = self._accepted_at
 
-    def eof_received(self) -> bool:
-        return self._protocol is not None and self._protocol.eof_received()
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.ended(self)
         if self._protocol is not None:
@@ -82,7 +78,7 @@ class Connections:
 
     At the limit, a new connection replaces the connection that has waited longest for a request: since it was
     accepted, without a complete head, or since its last answer was sent. If all have requests, the new
-    connection is refused and counted. A replaced connection is counted too, like a head that is late, unless
+    connection is closed and counted. A replaced connection is counted too, like a head that is late, unless
     it had an answer and has sent nothing since.
 
     Replaces `loop.create_server`, which has no limit, and which closes a listening socket for good (uvloop)
@@ -103,7 +99,6 @@ class Connections:
             # asyncio allows a TLS handshake 60 s and a TLS shutdown 30 s.
             timeouts = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
             self._tls = dict.fromkeys(timeouts, listener.receive_timeout)
-            self._tls["ssl"] = listener.certificate.context
         self._loop = asyncio.get_running_loop()
         # Each with its start, which asyncio itself does not keep alive.
         self._open: dict[BufferedConnection, asyncio.Task[Any]] = {}
@@ -111,8 +106,7 @@ class Connections:
         self.buffer = memoryview(bytearray(READ))
         self._closed = False
         self._error = TooManyConnections(
-            f"the listener has {listener.max_connections} open connections (max_connections): "
-            "try again later"
+            f"the listener has {listener.max_connections} open connections (max_connections)"
         )
         for listening in sockets:
             self._listen(listening)
@@ -144,12 +138,17 @@ class Connections:
                 return
             accepted.setblocking(False)
             if len(self._open) >= self._listener.max_connections and not self._make_room():
-                self._refuse(accepted, peer[0])
+                accepted.close()
+                self._listener.refused(self._error, peer[0], answered=False)
             else:
                 self._start(accepted, BufferedConnection(self, self._loop.time(), peer[0]))
 
     def _start(self, accepted: socket.socket, connection: BufferedConnection) -> None:
-        start = self._loop.connect_accepted_socket(lambda: connection, accepted, **self._tls)
+        certificate = self._listener.certificate
+        context = certificate.current().context if certificate else None
+        start = self._loop.connect_accepted_socket(
+            lambda: connection, accepted, ssl=context, **self._tls
+        )
         self._open[connection] = task = self._loop.create_task(start)
         task.add_done_callback(partial(self._started, accepted, connection))
 
@@ -181,14 +180,3 @@ class Connections:
         if connection.abort():
             self._listener.refused(self._error, connection.client, answered=False)
         return True
-
-    def _refuse(self, accepted: socket.socket, client: str) -> None:
-        """Refuse a connection and close it at once; without TLS, the peer usually gets an answer."""
-        answered = False
-        with contextlib.suppress(OSError), accepted:
-            if not self._tls:
-                answer = refusal(self._error)
-                answered = accepted.send(answer) == len(answer)
-                # Closing with unread bytes would make the kernel send a reset.
-                accepted.recv(READ)
-        self._listener.refused(self._error, client, answered)

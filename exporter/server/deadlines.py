@@ -54,9 +54,6 @@ class TimedProtocol(ClosingProtocol):
         """uvicorn's, without its timer for each answer: `_check` closes idle connections."""
         if not self.transport.is_closing():
             self.flow.resume_reading()
-            if self.pipeline:
-                self._start_asgi_task(*self.pipeline.pop())
-                return
         # Also while it closes: over TLS, a close waits for the peer.
         self.waiting_since = self.loop.time()
         if self._ignores_input:
@@ -66,11 +63,6 @@ class TimedProtocol(ClosingProtocol):
         """Close at once; returns whether a first or unfinished request is lost."""
         self.transport.abort()
         return self._phase in (ACCEPTED, HEAD)
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Whether the connection stays open after the peer's last byte: complete requests are answered."""
-        # TLS closes at once, whatever is returned.
-        return self.transport.can_write_eof() and self._drop_unfinished()
 
     def _check(self) -> None:
         """Enforce the deadlines, each of which is set at least a period ahead."""
@@ -111,32 +103,25 @@ class TimedProtocol(ClosingProtocol):
             self._refuse(error(f"the {part} took more than {timeout:g} s (receive_timeout)"))
 
     def _refuse(self, error: Refused) -> None:
-        """Refuse with `error` and end the connection; answers if no earlier request waits for an answer."""
+        """Refuse with `error` and end the connection; an earlier request gets its answer before."""
         cycle = self.cycle
         pending = cycle is not None and not cycle.response_complete
         in_body = self._phase == BODY
-        answered = not self.pipeline and (not pending or (in_body and not cycle.response_started))
+        answered = not pending or (in_body and not cycle.response_started)
         self.listener.refused(error, self._peer(), answered)
-        if answered:
-            if pending:
-                # Tells the application, which reads the body, not to count this as a disconnect.
-                cast("dict[str, object]", cycle.scope)[REFUSED] = True
-                cycle.disconnected = True
-                cycle.message_event.set()
-            self.transport.write(refusal(error, self.server_state.default_headers))
-            self.waiting_since = self.loop.time()
-            self._finish()
-        # The sender would take this answer for the answer to an earlier request, which was counted.
-        elif not self._drop_unfinished():
+        if in_body and not answered:
             self.transport.abort()
-
-    def _drop_unfinished(self) -> bool:
-        """Ignore further input and an incomplete request; returns whether complete requests need answers."""
-        in_body = self._phase == BODY
-        queued = bool(self.pipeline)
-        self._ignores_input, self._phase = True, IDLE
-        if in_body and queued:
-            self.pipeline.popleft()
-        cycle = self.cycle
-        answered = cycle is None or cycle.response_complete or cycle.disconnected
-        return queued or not (in_body or answered)
+            return
+        if not answered:
+            # The sender would take this answer for the answer to the earlier request, which may be counted. A
+            # Content-Length in characters instead of bytes leaves bytes that are no request.
+            self._ignores_input, self._phase = True, IDLE
+            return
+        if pending:
+            # Tells the application, which reads the body, not to count this as a disconnect.
+            cast("dict[str, object]", cycle.scope)[REFUSED] = True
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.write(refusal(error, self.server_state.default_headers))
+        self.waiting_since = self.loop.time()
+        self._finish()

@@ -85,7 +85,7 @@ class Listener:
         self.sampler.warning(error.reason, "request refused", client=client, detail=error.detail)
 
 
-def refusal(error: Refused, default_headers: Iterable[Header] = ()) -> bytes:
+def refusal(error: Refused, default_headers: Iterable[Header]) -> bytes:
     """The answer to a refused request; the connection closes after it."""
     status, headers, body = problem(error)
     return serialized(status, [*default_headers, *headers, (b"connection", b"close")], body)

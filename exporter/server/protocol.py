@@ -1,7 +1,7 @@
 """HTTP/1.1 connections: uvicorn's, with limits that uvicorn leaves to a reverse proxy.
 
 A request is refused when its head exceeds `max_header`, when head or body take longer than
-`receive_timeout`, when `MAX_PIPELINE` requests wait before it, or when it is not HTTP. A connection
+`receive_timeout`, when the previous answer is not complete, or when it is not HTTP. A connection
 whose answer is not read in that time is closed. At most `READ_AHEAD` bytes of a body and one read wait
 for the application, 64 KiB together.
 """
@@ -19,8 +19,6 @@ from exporter.server.listener import host_of
 
 READ_AHEAD: Final = 4 * 1024
 """Bytes of a body that may wait for the application before reading stops. uvicorn allows 64 KiB."""
-MAX_PIPELINE: Final = 64
-"""Requests that wait behind one answer. uvicorn makes 9 MB of objects of a read with 3,000 requests."""
 
 
 class _StopError(Exception):
@@ -106,8 +104,9 @@ class GuardedProtocol(TimedProtocol):
         try:
             if self._may_exceed_head and self._head_size() > self.listener.max_header:
                 raise self._too_large()
-            if len(self.pipeline) >= MAX_PIPELINE:
-                raise TooManyRequests(f"more than {MAX_PIPELINE} requests wait behind an answer")
+            if self.cycle is not None and not self.cycle.response_complete:
+                # Clients do not pipeline, and uvicorn makes 9 MB of objects of a read with 3,000 requests.
+                raise TooManyRequests("sent before the answer to the previous request")
             if self.parser.should_upgrade():
                 self._upgrade = True
                 return

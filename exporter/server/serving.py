@@ -34,9 +34,9 @@ async def serve(
     """Serve all `listeners` until SIGTERM, SIGINT or `stop`; returns when the last request ended.
 
     `on_ready` is called once all listeners answer, with the address of each name. A stop closes idle
-    connections at once; open requests get `shutdown_timeout` seconds and are then cancelled, or at once
-    with a second SIGINT. The caller may close the ledger afterwards. Signals are handled in the main
-    thread only. Raises `ConfigError`, before anything is served, when an address can't be used.
+    connections at once; open requests get `shutdown_timeout` seconds and are then cancelled. The caller may
+    close the ledger afterwards. Signals are handled in the main thread only. Raises `ConfigError`, before
+    anything is served, when an address can't be used.
     """
     with contextlib.ExitStack() as opened:
         servers = []
@@ -45,11 +45,8 @@ async def serve(
             for bound in sockets:
                 opened.callback(bound.close)
             servers.append(_Server(listener, sockets, shutdown_timeout))
-            if listener.certificate is not None:
-                opened.callback(asyncio.create_task(listener.certificate.watch()).cancel)
-        opened.enter_context(_signals(servers, stop))
-        # Not `serve`: uvicorn raises a signal again after its shutdown. The first listener to end would thus
-        # send a second SIGINT, which cancels the other's open requests.
+        opened.enter_context(_signals(stop))
+        # Not `serve`, with which uvicorn handles signals itself and raises them again after its shutdown.
         running = [asyncio.create_task(server._serve(server.sockets)) for server in servers]
         stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         try:
@@ -116,20 +113,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _signals(servers: Sequence[_Server], stop: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`; a second SIGINT cancels open requests."""
-
-    def handle(number: int) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            for server in servers:
-                server.force_exit = True
-        stop.set()
-
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     numbers = [signal.SIGTERM, signal.SIGINT] if in_main_thread else []
     loop = asyncio.get_running_loop()
     for number in numbers:
-        loop.add_signal_handler(number, handle, number)
+        loop.add_signal_handler(number, stop.set)
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 from exporter import names
 from exporter.errors import NothingValid, Rejected, Unparseable
 from exporter.ingest.app import Answer, Request, answer
-from exporter.ingest.event import Rejection, parsed_time
+from exporter.ingest.event import Rejection, Time
 from exporter.ingest.guard import Guard, media_type
 from exporter.ledger.contract import FINGERPRINT_BYTES, Batch, Family, Ledger, Series, Totals
 from exporter.logs import Log
@@ -54,7 +54,11 @@ _Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 def _time(value: Any) -> Any:
     # pydantic takes "0" for a time too.
-    return parsed_time("timestamp", value) if isinstance(value, str) else value
+    try:
+        return msgspec.convert(value, Time) if isinstance(value, str) else value
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        rule = "must be an RFC 3339 time with an offset"
+        raise Rejected("invalid_field", f"timestamp: {rule}") from None
 
 
 class BuildEvent(BaseModel):

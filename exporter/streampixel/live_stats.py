@@ -166,7 +166,7 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
         return
     from exporter.streampixel.client import StatsClient
 
-    key = Watched(file, read_key, "file of the live stats key", time.monotonic)
+    key = Watched((file,), read_key, "file of the live stats key", time.monotonic)
     failures = failure_counter(registry)
     poller = Poller(
         settings.live_stats_projects,
@@ -199,7 +199,7 @@ def failure_counter(registry: CollectorRegistry) -> Counter:
 
 def read_key(path: Path) -> str:
     """The API key in a file. Raises `ConfigError` with file and line, never with their text."""
-    lines = secrets(path, "file of the live stats key")
+    lines = secrets(path)
     if not lines:
         raise ConfigError(f"{path}: the file has no key: write it on one line")
     if len(lines) > 1:

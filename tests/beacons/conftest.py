@@ -52,7 +52,6 @@ class Browsers:
         folder: Path,
         *,
         site_limit: Limit = Limit(50, 100),  # noqa: B008
-        queue_events: int = 1000,
     ) -> None:
         self.file = folder / "sites.yaml"
         self.file.write_text(SITES)
@@ -60,22 +59,18 @@ class Browsers:
         self.listener = Listener(taxonomy)
         route = BeaconRoute(
             Watched(
-                self.file,
+                (self.file,),
                 SitesLoader(tuple(taxonomy.systems), LABELS, site_limit),
                 "file of beacon keys",
                 lambda: self.now,
             ),
             self.listener.pipeline,
-            Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY, "the limit of a beacon"),
+            Guard(Authenticator(None), MAX_BODY, 10 * MAX_BODY),
             Limit(5, 20),
-            32,
-            queue_events,
             clock=lambda: self.now,
-            wall=lambda: self.listener.now,
         )
         self.listener.app = IngestApp(
             self.listener.pipeline,
-            self.listener.own,
             self.listener.refused,
             routes={BEACONS_PATH: route},
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from exporter.beacons.script import FILE, ScriptRoute, load
+from exporter.beacons.script import FILE, ScriptRoute
 from exporter.ingest.app import IngestApp
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
@@ -19,8 +19,8 @@ SOURCE = FILE.read_bytes()
 @pytest.fixture
 def listener(taxonomy: Taxonomy) -> Listener:
     listener = Listener(taxonomy)
-    routes = {names.COLLECTOR_PATH: ScriptRoute(load())}
-    listener.app = IngestApp(listener.pipeline, listener.own, listener.refused, routes)
+    routes = {names.COLLECTOR_PATH: ScriptRoute()}
+    listener.app = IngestApp(listener.pipeline, listener.refused, routes)
     return listener
 
 
@@ -30,13 +30,11 @@ def get(listener: Listener, method: str = "GET", **headers: str) -> Answer:
 
 
 def test_any_page_may_load_the_script(listener: Listener) -> None:
-    script = load()
     answer = get(listener, origin="https://anywhere.example")
     assert (answer.status, answer.body) == (200, SOURCE)
     assert answer.headers == {
         b"content-type": b"text/javascript; charset=utf-8",
         b"content-length": b"%d" % len(SOURCE),
-        b"etag": f'"{script.version}"'.encode(),
         b"cache-control": b"public, max-age=86400",
         b"vary": b"accept-encoding",
         b"access-control-allow-origin": b"*",
@@ -52,26 +50,11 @@ def test_script_is_packed_on_request(listener: Listener, accepted: str, packed: 
     answer = get(listener, accept_encoding=accepted)
     assert answer.headers.get(b"content-encoding") == (b"gzip" if packed else None)
     assert (gzip.decompress(answer.body) if packed else answer.body) == SOURCE
-    assert (answer.headers[b"etag"] == get(listener).headers[b"etag"]) != packed
-
-
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
-def test_cached_script_is_304(listener: Listener, form: str) -> None:
-    tag = get(listener).headers[b"etag"].decode()
-    answer = get(listener, if_none_match=form.format(tag))
-    assert (answer.status, answer.body) == (304, b"")
-    assert answer.headers[b"etag"] == tag.encode()
-    assert get(listener, if_none_match='"another"').status == 200
 
 
 def test_other_methods_are_405(listener: Listener) -> None:
     answer = get(listener, "POST")
     assert (answer.status, answer.headers[b"allow"]) == (405, b"GET, HEAD")
-
-
-def test_another_script_has_another_version(tmp_path: Path) -> None:
-    (tmp_path / "b.js").write_bytes(SOURCE + b"\n")
-    assert load().version != load(tmp_path / "b.js").version
 
 
 def test_landing_page_has_the_script_element() -> None:

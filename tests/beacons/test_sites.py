@@ -97,7 +97,6 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
             "5: a key in sites[1] is not sha256: and 64 hexadecimal digits, as `session-end-exporter "
             "beacon-key` prints them",
         ),
-        (HASH, hash_key(""), "5: a key in sites[1] is the hash of an empty key"),
         (
             KEY_LINE,
             f'keys: ["{HASH}", "{HASH}"]',

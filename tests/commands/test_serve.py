@@ -140,7 +140,7 @@ def test_send_prints_field_and_rule_of_each_rejected_event(
 ) -> None:
     """The exporter validates values in every format; an invalid value affects no other event."""
     rules = {
-        '"code": 1.5': "code: must be a string or an integer, not a number",
+        '"code": 1.5': "code: must be an integer or a string, not a number",
         '"duration_seconds": 1e999': "not JSON: Infinity is not a JSON number",
         f'"id": "{"é" * 65}"': "id: must",
     }

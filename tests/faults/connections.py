@@ -25,8 +25,8 @@ from tests.server.conftest import self_signed
 _SLOW: Final = (
     POST_HEAD + b"X: ",
     POST_HEAD + b"Content-Length: 1000000\r\n\r\n[",
-    # A hundred kilobytes of answers that nobody reads.
-    b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 2,
+    # More than fifty kilobytes that nobody reads.
+    b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
 )
 """A head and a body that arrive byte by byte, and an answer that is not read."""
 _MAX_CONNECTIONS: Final = Settings.model_fields["max_connections"].default
@@ -34,13 +34,12 @@ _DRIP: Final = 1.0
 """Seconds between two bytes of a head or body."""
 _SMALL_BUFFERS: Final = """
 import socket
-from exporter.server import sockets
-listen = sockets._listen
-def _listen(*given):
-    listener = listen(*given)
+create = socket.create_server
+def small(*given, **named):
+    listener = create(*given, **named)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     return listener
-sockets._listen = _listen
+socket.create_server = small
 """
 """Without this, loopback buffers 2.5 MB of unread answers per socket, 1 GB for all sockets with answers."""
 

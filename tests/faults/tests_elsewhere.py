@@ -126,15 +126,11 @@ CERTIFICATE: Final = row_of_tests(
     "served < 60 s, open connections kept",
     _CERTIFICATES + "changed_certificate_is_served_and_open_connections_stay",
     _CERTIFICATES + "unusable_new_certificate_leaves_the_previous_one_in_use",
-    full="a whole pair is served at the next check, after 5 s at most; open connections kept",
+    full="a whole pair is served at the next check, after 1 s at most; open connections kept",
     mutants=(
         Mutant(
             "watch of the files",
-            "import asyncio\n"
-            + patched(
-                "exporter.server.certificates.Certificate.watch",
-                "lambda self: asyncio.sleep(3600)",
-            )
+            patched("exporter.watched.RECHECK", "3600")
             # The test waits for a minute otherwise.
             + patched(
                 "tests.e2e.exporter_process.wait_for", "lambda ready, *_: original(ready, 3)"

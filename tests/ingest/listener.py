@@ -119,9 +119,8 @@ class Listener:
         records = Records(Attributes(LABELS), frozenset({"session.end"}), 1000)
         self.app = IngestApp(
             self.pipeline,
-            self.own,
             self.refused,
-            routes={LOGS_PATH: LogsRoute(guard, records, self.pipeline, self.own)},
+            routes={LOGS_PATH: LogsRoute(records, self.pipeline)},
         )
 
     def refused(self, reason: str, _detail: str, client: str) -> None:

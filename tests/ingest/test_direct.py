@@ -136,14 +136,6 @@ def test_defect_is_answered_500_without_details(
     assert listener.logged == ["internal"]
 
 
-def test_body_without_a_length_has_at_most_max_body_bytes(listener: Listener) -> None:
-    """A chunked body that arrived with its head: only its own size can be checked."""
-    body = b'{"system":"softdrive","id":"aaaaaaaaaaa"}'
-    listener.pipeline.guard.max_body = len(body)
-    assert asyncio.run(answer_directly(listener, body, JSON)).status == 200
-    assert asyncio.run(answer_directly(listener, body + b" ", JSON)).status == 413
-
-
 @pytest.mark.parametrize("target", [b"/", b"/v1/logs", b"/v1/session-ends?x=1", b"/v1/beacons/k"])
 def test_other_targets_take_a_task(listener: Listener, target: bytes) -> None:
     assert listener.app.direct(target, JSON) is None

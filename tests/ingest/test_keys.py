@@ -169,7 +169,7 @@ def test_user_is_not_in_the_fingerprint(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "rule"), [("x" * 257, "at most 256 characters"), (7, "a string, not a number")]
+    ("user", "rule"), [("x" * 257, "a string of length <= 256"), (7, "a string, not an integer")]
 )
 def test_rejection_does_not_repeat_the_user(classifier: Classifier, user: Any, rule: str) -> None:
     (rejection,) = classify(classifier, {**BASE, "user": user}).rejected

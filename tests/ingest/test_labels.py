@@ -112,11 +112,8 @@ def test_control_bidi_and_surrogate_characters_are_rejected(values: LabelValues,
 @pytest.mark.parametrize(
     ("labels", "reason", "message"),
     [
-        (b'{"region":1}', "invalid_label", "labels.region: must be a string, not a number"),
-        (b'{"region":true}', "invalid_label", "labels.region: must be a string, not a boolean"),
-        (b'{"region":["eu"]}', "invalid_label", "labels.region: must be a string, not an array"),
-        (b"5", "invalid_field", "labels: must be an object, not a number"),
-        (b"[]", "invalid_field", "labels: must be an object, not an array"),
+        (b'{"region":1}', "invalid_label", "labels.region: must be a string"),
+        (b"[]", "invalid_field", "labels: must be an object"),
         (
             text(**dict.fromkeys(map(str, range(65)))),
             "invalid_label",

@@ -123,7 +123,7 @@ def full_registry() -> CollectorRegistry:
     failure_counter(registry)
     registry.register(StateCollector(ledger))
     registry.register(RELOADED)
-    export_certificates([], registry)
+    export_certificates({}, registry)
     OwnMetrics(registry, ["alpha", "beta"], ["region"])
     return registry
 

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.logs import Log, Sampler
 from exporter.metrics.own import OwnMetrics
-from exporter.server.certificates import Certificate
+from exporter.server.certificates import watched_certificate
 from exporter.server.listener import Listener
 from exporter.server.serving import serve
 from tests.programs import output
@@ -94,7 +94,7 @@ def make_listener(
     own = OwnMetrics(registry or CollectorRegistry(), (), ())
     sampler = Sampler(Log("exporter.test"), time.monotonic)
     limits = {"max_header": 16384, "receive_timeout": 10.0, "max_connections": 400, **changed}
-    certificate = Certificate(name, *files) if files else None
+    certificate = watched_certificate(name, *files) if files else None
     return Listener(name, address, app, own, sampler, **limits, certificate=certificate)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter import watched
 from exporter.errors import ConfigError
-from exporter.server import certificates
-from exporter.server.certificates import Certificate
+from exporter.server.certificates import watched_certificate
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import Start, ask, openssl, post, self_signed
 
@@ -21,23 +21,26 @@ def served(address: tuple[str, int]) -> str:
     return ssl.get_server_certificate(address, timeout=15)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificates, "RECHECK", 0.005)
-
-
-# --- at start -------------------------------------------------------------------------------------
+    """Files are checked at each use, if a mutant does not set another time."""
+    if watched.RECHECK == 1:
+        monkeypatch.setattr(watched, "RECHECK", 0)
 
 
 def test_certificate_requires_tls_1_2(pair: Pair) -> None:
     """Passes without `minimum_version` on Python 3.11, whose default is 1.2 too."""
-    assert Certificate("ops", *pair).context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert (
+        watched_certificate("ops", *pair).current().context.minimum_version
+        == ssl.TLSVersion.TLSv1_2
+    )
 
 
 def test_missing_certificate_names_setting_and_file(pair: Pair) -> None:
     with pytest.raises(ConfigError) as caught:
-        Certificate("ops", Path("/no/cert.pem"), pair[1])
-    assert str(caught.value) == "ops_tls_cert = '/no/cert.pem': No such file or directory"
+        watched_certificate("ops", Path("/no/cert.pem"), pair[1])
+    assert str(caught.value).startswith("ops_tls_cert = '/no/cert.pem' and ")
+    assert str(caught.value).endswith(": No such file or directory")
 
 
 def test_unusable_key_names_both_settings(pair: Pair, tmp_path: Path) -> None:
@@ -45,7 +48,7 @@ def test_unusable_key_names_both_settings(pair: Pair, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     openssl(f"pkcs8 -topk8 -in {pair[1]} -out {key} -passout pass:secret")
     with pytest.raises(ConfigError) as caught:
-        Certificate("ops", pair[0], key)
+        watched_certificate("ops", pair[0], key)
     assert str(caught.value).startswith(
         f"ops_tls_cert = '{pair[0]}' and ops_tls_key = '{key}': not a PEM certificate and its "
         "unencrypted key: "
@@ -57,17 +60,15 @@ def test_certificate_expiry_is_that_of_openssl(tmp_path: Path, days: int) -> Non
     cert, key = self_signed(tmp_path, days)
     printed = openssl(f"x509 -noout -enddate -in {cert}").strip()
     end = datetime.strptime(printed, "notAfter=%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
-    assert Certificate("ops", cert, key).expires == end.timestamp()
+    assert watched_certificate("ops", cert, key).current().expires == end.timestamp()
 
 
-# --- when the files change ------------------------------------------------------------------------
-
-
+@pytest.mark.usefixtures("quick")
 def test_changed_certificate_is_served_and_open_connections_stay(
     start: Start, tmp_path: Path
 ) -> None:
     """As Kubernetes changes a Secret, whose files are links through `..data`, a link to a folder that an
-    update replaces. Fails without `watch` in `serving.serve`."""
+    update replaces."""
     self_signed(tmp_path / "..1", name="old")
     new, _ = self_signed(tmp_path / "..2", name="new")
     (tmp_path / "..data").symlink_to("..1")
@@ -83,35 +84,28 @@ def test_changed_certificate_is_served_and_open_connections_stay(
     assert ask(client, post(b"after")).endswith(b"after")
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["part of a certificate", "other key", "no file"])
 def test_unusable_new_certificate_leaves_the_previous_one_in_use(
     start: Start, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails without the first of the two loads in `_serve`, for "other key": OpenSSL takes the new
-    certificate, drops the old key and refuses the new one."""
+    """Fails when the context in use loads the files, for "other key": OpenSSL takes the new certificate,
+    drops the old key and refuses the new one."""
     cert, key = self_signed(tmp_path / "old", name="old")
     new_cert, new_key = self_signed(tmp_path / "new", name="new")
     old, new = cert.read_text(), new_cert.read_text()
-    caplog.set_level("INFO", "exporter")
-
-    def mistakes() -> list[str]:
-        return [line.fields["mistake"] for line in caplog.records if line.levelname == "ERROR"]
-
     server = start(files=(cert, key))
     if kind == "no file":
         key.unlink()
     else:
         put(cert, new[:200] if kind == "part of a certificate" else new)
-    wait_for(lambda: mistakes() != [])
     for _ in range(10):
         assert served(server.address) == old
+    (mistake,) = (line.fields["mistakes"] for line in caplog.records if line.levelname == "ERROR")
+    assert "ingest_tls_key" in mistake
     put(cert, new)
     put(key, new_key.read_text())
     wait_for(lambda: served(server.address) == new)
-    wait_for(lambda: "certificate reloaded" in caplog.messages)
-    # A mistake is logged once. There may be two: the new certificate is there before its key.
-    assert len(set(mistakes())) == len(mistakes()) <= 2
-    assert all("ingest_tls_" in mistake for mistake in mistakes())
 
 
 def put(path: Path, text: str) -> None:

@@ -2,15 +2,13 @@
 read."""
 
 import contextlib
-import re
 import socket
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from exporter.server import closing, serving, sockets
+from exporter.server import closing, serving
 from exporter.server.closing import LingeringTransport
 from exporter.server.deadlines import TimedProtocol
 from tests.e2e.exporter_process import wait_for
@@ -26,7 +24,6 @@ from tests.server.conftest import (
     post,
     rest,
     status,
-    tls,
 )
 
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
@@ -104,70 +101,12 @@ def test_nothing_is_served_or_refused_after_a_refusal(
     assert server.refused("unparseable") == (reason == 400)
 
 
-def test_pipelined_request_behind_a_refusal_is_not_served(start: Start) -> None:
-    """Fails without `is_closing` in `on_response_complete`: the request was counted and got no answer."""
-    server = start()
-    received = server.exchange(post(b"", b"/refuse") + post(b"second") + post(b"third"))
-    assert received.count(b"HTTP/1.1 ") == 1
-    ask(server.connect(), post(b"other"))
-    assert server.received.bodies == [b"other"]
-
-
 def test_upload_that_continues_after_its_answer_is_closed(start: Start, files: Files) -> None:
     """Fails without `_discard`: uvicorn reads and discards any number of bytes."""
     client = start(files=files).client()
     early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n"
     assert status(ask(client, early)) == 200
     assert sent_until_closed(client, bytes(65536)) < 64 * MIB
-
-
-HALF = post(b"half")[:-1]
-
-
-@pytest.mark.parametrize(
-    ("requests", "bodies"),
-    [
-        (post(b"one", b"/wait"), [b"one"]),
-        (CHUNKED.replace(b"/", b"/wait", 1) + b"3\r\none\r\n0\r\n\r\n", [b"one"]),
-        (post(b"one", b"/wait") + post(b"two"), [b"one", b"two"]),
-        (post(b"one", b"/wait") + post(b"two") + HALF, [b"one", b"two"]),
-        (post(b"one", b"/wait") + HALF, [b"one"]),
-        (HALF, []),
-    ],
-    ids=["length", "chunked", "two", "two and a half", "one and a half", "a half"],
-)
-def test_half_closed_sender_gets_its_answers(
-    start: Start, monkeypatch: pytest.MonkeyPatch, requests: bytes, bodies: list[bytes]
-) -> None:
-    """Fails without `eof_received`: its events were counted, and it got no answer. Also fails when a stop
-    waits for a connection that lingers."""
-    monkeypatch.setattr(closing, "LINGER", 3600.0)
-    server = start(shutdown_timeout=DEADLINE)
-    client = server.connect()
-    client.sendall(requests)
-    assert not bodies or server.received.begun.wait(DEADLINE)
-    client.shutdown(socket.SHUT_WR)
-    # The server has read the end of the input when it answers another connection.
-    ask(server.connect(), post(b"other"))
-    server.received.go.set()
-    assert re.findall(rb"\r\n\r\n(\w+?)(?=HTTP|$)", rest(client)) == bodies
-    assert server.received.bodies == [b"other", *bodies]
-    server.stop()
-    server.join()
-
-
-def test_half_closed_tls_connection_logs_nothing(
-    start: Start, pair: tuple[Path, Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fails without `can_write_eof` in `eof_received`: TLS can't stay open, and the event loop warned."""
-    server = start(files=pair)
-    client = tls(server.connect())
-    client.sendall(post(b"x", b"/wait"))
-    assert server.received.begun.wait(DEADLINE)
-    client.unwrap().close()
-    server.received.go.set()
-    server.end()
-    assert not caplog.records
 
 
 @pytest.mark.parametrize("keep_alive", [75, 0.1])
@@ -187,14 +126,14 @@ def test_small_unread_answer_closes_the_connection(
         check(protocol)
 
     monkeypatch.setattr(TimedProtocol, "_check", counted)
-    listen = sockets._listen
+    create = socket.create_server
 
-    def small_buffers(*given: Any) -> socket.socket:
-        listening = listen(*given)
+    def small_buffers(*given: Any, **named: Any) -> socket.socket:
+        listening = create(*given, **named)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
         return listening
 
-    monkeypatch.setattr(sockets, "_listen", small_buffers)
+    monkeypatch.setattr(socket, "create_server", small_buffers)
     server = start(receive_timeout=0.5)
     body = bytes(65536)
     with socket.socket() as client:

@@ -1,6 +1,5 @@
 """Row 12 of the fault table: how long a request may take to arrive, and its answer to be read."""
 
-import select
 import threading
 from unittest.mock import Mock
 
@@ -8,7 +7,6 @@ import pytest
 
 from exporter.server import serving
 from exporter.server.listener import Listener
-from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
     CHUNKED,
     DEADLINE,
@@ -72,30 +70,6 @@ def test_deadline_is_checked_again_after_an_error(
     monkeypatch.setattr(Listener, "refused", refused)
     assert status(start(receive_timeout=0.2).exchange(b"GET / HTTP/1.1\r\n")) == 408
     assert refused.call_count == 2
-
-
-@pytest.mark.parametrize(
-    ("first", "drip"),
-    [
-        (b"GET / HTTP/1.1\r\nA: b\r\n", b"X: y\r\n"),
-        (b"", b"\r\n"),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", b"x"),
-    ],
-    ids=["headers", "blank lines", "body"],
-)
-def test_request_that_arrives_too_slowly_is_answered_408(
-    start: Start, first: bytes, drip: bytes
-) -> None:
-    """Fails with a deadline that each byte postpones, such as a keep-alive timer."""
-    client = start(receive_timeout=0.5).connect()
-    client.sendall(first)
-
-    def is_answered() -> bool:
-        client.sendall(drip)
-        return bool(select.select([client], [], [], 0.02)[0])
-
-    wait_for(is_answered)
-    assert status(client.recv(65536)) == 408
 
 
 def test_idle_connection_has_no_deadline_and_its_next_request_has(start: Start) -> None:

@@ -17,7 +17,7 @@ from exporter.ingest.event import Rejection
 from exporter.streampixel.builds import EVENTS, build_series, decode
 from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
 
-TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
+TIME_RULE = "timestamp: must be an RFC 3339 time with an offset"
 TEN_MINUTES_AGO = NOW - 600
 EARLIER = body(timestamp="2026-11-20T12:00:00Z")
 
@@ -124,9 +124,9 @@ def test_another_event_project_upload_or_time_has_another_key(other: dict[str, o
         (body(projectId=""), "projectId: String should have at least 1 character"),
         (body(projectId=5), "projectId: Input should be a valid string"),
         (body(uploadId="x" * 129), "uploadId: String should have at most 128 characters"),
-        (body(timestamp="yesterday"), f"timestamp: 'yesterday' {TIME_RULE}"),
-        (body(timestamp="1795200600"), f"timestamp: '1795200600' {TIME_RULE}"),
-        (body(timestamp="2026-11-20T18:50:00"), f"timestamp: '2026-11-20T18:50:00' {TIME_RULE}"),
+        (body(timestamp="yesterday"), TIME_RULE),
+        (body(timestamp="1795200600"), TIME_RULE),
+        (body(timestamp="2026-11-20T18:50:00"), TIME_RULE),
         (body(timestamp=1795200600), "timestamp: Input should be a valid datetime"),
     ],
 )

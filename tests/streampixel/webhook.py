@@ -77,7 +77,7 @@ class Webhook:
         self.registry.register(BuildsCollector(self._ledger))
         authenticator = Authenticator(token_file(self._folder))
         self._route = BuildWebhook(
-            Guard(authenticator, builds.MAX_BODY, builds.BUDGET, "the limit of a webhook"),
+            Guard(authenticator, builds.MAX_BODY, builds.BUDGET),
             self._ledger,
             series,
             300,

@@ -10,11 +10,10 @@ import msgspec
 from exporter.errors import Internal, NothingValid, Refused
 from exporter.ingest.app import Answer, Request, answer
 from exporter.ingest.event import Decoded
-from exporter.ingest.guard import Guard, media_type
+from exporter.ingest.guard import media_type
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.pipeline import Pipeline, Warnings
 from exporter.logs import Log
-from exporter.metrics.own import OwnMetrics
 
 log = Log("exporter.ingest")
 
@@ -36,10 +35,8 @@ class _OtlpInternal(Internal):
 class LogsRoute:
     """Counts log records that are session ends and ignores others; see `exporter.ingest.app.Route`."""
 
-    guard: Guard
     records: Records
     pipeline: Pipeline
-    own: OwnMetrics
     methods: tuple[str, ...] = ("POST",)
     _forms: dict[str, Any] = field(default_factory=dict, init=False)
 
@@ -48,9 +45,9 @@ class LogsRoute:
         declared = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         media = _JSON if declared == _JSON.encode() else _PROTOBUF
         try:
-            self.guard.admit(request.method, request.headers, request.client)
+            self.pipeline.guard.admit(request.method, request.headers, request.client)
             media_type(request.headers.get(b"content-type", b""), tuple(_FORMS))
-            body = await self.guard.read(request.headers, request.receive)
+            body = await self.pipeline.guard.read(request.headers, request.receive)
             if body is None:
                 return None
             response = await self._count(media, body, request.client)
@@ -93,7 +90,7 @@ class LogsRoute:
                 else _warning(warnings, classified.unkeyed)
             )
         for reason, count in ignored.items():
-            self.own.ignored_records.labels(reason).inc(count)
+            self.pipeline.own.ignored_records.labels(reason).inc(count)
         return _export_response(media, rejected, message)
 
 

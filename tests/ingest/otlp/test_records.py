@@ -171,10 +171,13 @@ def test_place_of_a_rejection_counts_ignored_records() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"code": [1]}, "code: must be a string or an integer, not an object"),
-        ({"id": True}, "id: must be a string, not a boolean"),
-        ({"duration_seconds": float("nan")}, "duration_seconds: must be a number, not an object"),
-        ({"occurred_at": "today"}, "occurred_at: 'today' is not an RFC 3339 time with an offset"),
+        ({"code": [1]}, "code: must be an integer or a string, not an array"),
+        ({"id": True}, "id: must be a string, not true or false"),
+        (
+            {"duration_seconds": float("nan")},
+            "duration_seconds: must be a number, not an array",
+        ),
+        ({"occurred_at": "today"}, "occurred_at: Invalid RFC3339 encoded datetime"),
     ],
 )
 def test_attribute_of_another_type_is_rejected(attributes: dict[str, Any], message: str) -> None:
