@@ -12,8 +12,8 @@ from rich.console import Console
 
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import EventReader
-from exporter.backtest.notifications import Notification
 from exporter.backtest.replay import (
+    Replay,
     absent_metrics,
     load_rules,
     reads_label_counts,
@@ -23,7 +23,6 @@ from exporter.backtest.replay import (
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
-from exporter.promql.run import Firing
 from exporter.rule_files import RULES
 from exporter.send.events import Seen
 from exporter.send.field_names import parse_columns
@@ -106,9 +105,7 @@ def backtest(
     for failure in failures:
         note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if json:
-        sent = [notification for replay in replayed for notification in replay.notifications]
-        firings = [firing for replay in replayed for firing in replay.firings]
-        print(as_json(firings, sent, events), flush=True)
+        print(as_json(replayed, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
@@ -116,22 +113,22 @@ def backtest(
     return 0
 
 
-def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: EventCounts) -> str:
+def as_json(replayed: Sequence[Replay], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history. `notified` is the time of the first
-    notification about it; null if none was sent: it was inhibited, or ended before. Alerts about unknown
-    codes have `unknown_codes`: the ends of each code as sent.
+    `end` is null for an alert that fires at the end of the history. `notified` is the earliest time of a
+    notification about it; null if it was inhibited, or ended before. Alerts about unknown codes have
+    `unknown_codes`: the ends of each code as sent.
     """
     rows = []
-    for firing in sorted(firings, key=lambda firing: firing.start):
+    firings = [(replay, firing) for replay in replayed for firing in replay.firings]
+    for replay, firing in sorted(firings, key=lambda pair: pair[1].start):
+        notified = replay.notified(firing)
         row: dict[str, object] = {
             "labels": firing.labels,
             "start": rfc3339(firing.start),
             "end": None if firing.end is None else rfc3339(firing.end),
-            "notified": next(
-                (rfc3339(message.at) for message in sent if message.names(firing)), None
-            ),
+            "notified": None if notified is None else rfc3339(notified),
         }
         if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
             codes = events.unknown_codes.get(firing.labels.get(SYSTEM, ""), Counter())

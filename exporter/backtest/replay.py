@@ -9,7 +9,7 @@ from typing import Final
 
 from exporter import names
 from exporter.backtest.counters import Counters, check_length, process_start
-from exporter.backtest.notifications import Notification, notifications
+from exporter.backtest.notifications import notified
 from exporter.errors import ConfigError
 from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
@@ -77,20 +77,27 @@ def _reads(rule: Rule, metric: str) -> bool:
 class Replay:
     """A system's part of the history, from `since` until `until`, Unix seconds, and its `ends` by code.
 
-    `firings` are the alerts that fire in this part, also if they begin before it or end after it; `end` is
-    None for an alert that fires at the end of the history. `notifications` are those of the whole history.
+    `alerts` are those of the whole history; `end` is None for an alert that fires at its end.
     """
 
     system: str
     ends: Mapping[str, int]
-    firings: tuple[Firing, ...]
-    notifications: tuple[Notification, ...]
+    alerts: tuple[Firing, ...]
     since: float
     until: float
 
-    def sent(self, firing: Firing) -> bool:
-        """False for an alert that was inhibited, or ended before the notification."""
-        return any(notification.names(firing) for notification in self.notifications)
+    @property
+    def firings(self) -> list[Firing]:
+        """The alerts that fire in this part, also if they begin before it or end after it."""
+        return [
+            firing
+            for firing in self.alerts
+            if firing.start < self.until and (firing.end is None or firing.end > self.since)
+        ]
+
+    def notified(self, firing: Firing) -> float | None:
+        """The earliest time of a notification, None if the alert is inhibited or ends before."""
+        return notified(firing, self.alerts)
 
     def seconds(self, firing: Firing) -> float:
         """How long the alert fires in this part."""
@@ -137,20 +144,14 @@ def replays(
         if begin >= over:
             continue
         # Without further samples, an alert ends after the history of its system.
-        firings = [
+        alerts = tuple(
             replace(firing, end=None) if firing.end and firing.end > end else firing
             for firing in by_system.get(system, ())
             if firing.start <= end
-        ]
+        )
         ends = Counter[str]()
         for counters in all_counters:
             if system in (counters.system, ALL_SYSTEMS):
                 ends += counters.between(begin, over)
-        part = tuple(
-            firing
-            for firing in firings
-            if firing.start < until and (firing.end is None or firing.end > begin)
-        )
-        sent = tuple(notifications(firings, end))
-        result.append(Replay(system, ends, part, sent, begin, over))
+        result.append(Replay(system, ends, alerts, begin, over))
     return result, run.failures

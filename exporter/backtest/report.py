@@ -68,7 +68,7 @@ class Report:
         for replay, firing in pages:
             still = _STILL if replay.cut(firing) else ""
             lasted = span(replay.seconds(firing)) + still
-            text = f"{summary(firing)}{'' if replay.sent(firing) else ' (not sent)'}"
+            text = f"{summary(firing)}{'' if replay.notified(firing) else ' (not sent)'}"
             table.add_row(_minute(firing), lasted, Text(text, style="red"))
         if pages:
             self.console.print(table)
@@ -83,7 +83,7 @@ class Report:
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(replay.cut(firing) for replay, firing in group) else ""
-            unsent = sum(not replay.sent(firing) for replay, firing in group)
+            unsent = sum(replay.notified(firing) is None for replay, firing in group)
             text = f"{alert} ({unsent:,} not sent)" if unsent else alert
             table.add_row(
                 _minute(group[0][1]), f"{len(group):,}", span(seconds) + still, Text(text)
@@ -97,22 +97,16 @@ class Report:
         self._heading("Load")
         # One page in ten days is three in a month; a page in an hour says nothing about a month.
         long = max(replay.until - replay.since for replay in self.replays) >= _WEEK
-        numbers = ("Alerts", "Sent", *(("Alerts / 30 days", "Sent / 30 days") if long else ()))
+        numbers = ("Alerts", "Per 30 days") if long else ("Alerts",)
         table = _table("System", "", *numbers, right=numbers)
         for replay in self.replays:
             months = (replay.until - replay.since) / _MONTH
             for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
                 alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                sent = sum(
-                    message.severity == level and replay.since <= message.at < replay.until
-                    for message in replay.notifications
-                )
-                monthly = [rate(count / months) for count in (alerts, sent)] if long else []
+                monthly = [rate(alerts / months)] if long else []
                 system = Text(replay.system if level == PAGE else "")
-                table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
+                table.add_row(system, plural, f"{alerts:,}", *monthly)
         self.console.print(table)
-        text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."
-        self._print(text, "dim")
 
     def _noise(self) -> None:
         """A row per code with an alert, and a row per system for its alerts without a code."""

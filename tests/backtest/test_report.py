@@ -26,29 +26,11 @@ def test_load_per_month_needs_a_week(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     week = [event(at * 600.0, "1000") for at in range(7 * 144 + 1)]
     page = [event(86400.0 + at * 5.0) for at in range(60)]
-    for days, expected in ((7, ["1", "1", "4.3", "4.3"]), (6, ["1", "1"])):
+    for days, expected in ((7, ["1", "4.3"]), (6, ["1"])):
         write(path, [*week[: days * 144 + 1], *page])
         lines = run([path]).text.splitlines()
         (pages,) = (line for line in lines if line.startswith("streampixel  pages"))
         assert pages.split()[2:] == expected
-
-
-def test_load_has_the_notifications_of_the_period(tmp_path: Path) -> None:
-    """Alerts begin at 02:03:30 and 02:16:00. They are notified 40 s later, after 20 minutes, and
-    every 4 hours."""
-    path = tmp_path / "a.ndjson"
-    write(path, [event(at * 30.0, "1000" if at < 240 else "4001") for at in range(3_600)])
-    for since, until, expected in (
-        ("00:00:00", "02:10:00", ["1", "1"]),
-        ("00:00:00", "02:04:00", ["1", "0"]),
-        ("02:10:00", "08:00:00", ["2", "2"]),
-        # Between two ends.
-        ("02:03:30", "02:03:50", ["1", "0"]),
-    ):
-        text = run([path], since=f"2026-01-05T{since}Z", until=f"2026-01-05T{until}Z").text
-        (pages,) = (line for line in text.splitlines() if line.startswith("streampixel  pages"))
-        assert pages.split()[2:] == expected
-        assert "(not sent)" not in text
 
 
 def test_durations_of_alerts_end_with_the_period(tmp_path: Path) -> None:

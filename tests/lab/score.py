@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Final
 
-from exporter.backtest import notifications as alertmanager
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE, TICKET
 from exporter.simulate.history import Incident
@@ -19,6 +19,8 @@ AFTER_TICKET: Final = 3600.0
 REGROUPED: Final = 300.0
 """Alarms of one system that are nearer than this are one notification (Alertmanager's group_interval)."""
 FIRST_DAYS: Final = 3 * 86400.0
+PAGES: Final = (40, 600, 4 * 3600)
+"""Seconds: group_wait, group_interval and repeat_interval in deploy/alertmanager/alertmanager.yml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,7 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     result = Score(days=(end - start) / 86400)
     result.budgets = len(notifications([alarm for alarm in alarms if alarm.signal == BUDGET]))
     alarms = [alarm for alarm in alarms if alarm.signal != BUDGET]
-    sent = [
-        message.at
-        for message in alertmanager.notifications(alarms, end)
-        if message.severity == PAGE
-    ]
+    sent = sent_pages(alarms, end)
     for incident, best in trial.incidents.items():
         if best is None:
             continue
@@ -105,6 +103,36 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
         ]
     result.first_false = sum(alarm.start < start + FIRST_DAYS for alarm in result.false_pages)
     return result
+
+
+def sent_pages(alarms: Iterable[Alarm], until: float) -> list[float]:
+    """When Alertmanager sends the notifications about the pages of a system, before `until`."""
+    # A group is notified when its first alert has waited, and then at intervals: again if an alert fires that
+    # was not in the last notification, or if it is time to repeat it.
+    wait, interval, repeat = PAGES
+    pages = sorted((item for item in alarms if item.severity == PAGE), key=lambda item: item.start)
+    sent: list[float] = []
+    end = -inf
+    for first in pages:
+        if first.start < end:
+            continue
+        # The group is new: Alertmanager forgets a group without alerts.
+        at, last = first.start + wait, -inf
+        notified: set[frozenset[tuple[str, str]]] = set()
+        while at < until:
+            firing = {
+                frozenset(page.labels.items()) for page in pages if page.start <= at < page.end
+            }
+            if firing - notified or (firing and at - last >= repeat):
+                sent.append(at)
+                notified, last = firing, at
+            # An alert that ended is new when it fires again.
+            notified &= firing
+            if not firing:
+                break
+            at += interval
+        end = at
+    return sent
 
 
 def notifications(alarms: Iterable[Alarm], per_code: bool = False) -> list[Alarm]:

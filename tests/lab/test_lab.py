@@ -11,10 +11,11 @@ import yaml
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import RULES
 from tests.lab.cases import BUDGET_KEPT, CASES
-from tests.lab.families import SPIKE, ours
+from tests.lab.families import SPIKE, Alarm, ours
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
 from tests.lab.runs import cases, trial
+from tests.lab.score import sent_pages
 from tests.programs import finished
 from tests.rule_groups import groups, keep_alerts
 
@@ -46,6 +47,33 @@ def test_kept_budget_opens_few_tickets(tmp_path: Path) -> None:
 
     assert "keep_firing_for: 1d" in (RULES / "session-ends.yml").read_text()
     assert 0 < tickets("1d") <= 2 * 8 < tickets("15m")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([("a", 0, 30)], [0.67]),
+        # Two that rise together, and one that joins later.
+        ([("a", 0, 30), ("b", 0.5, 30)], [0.67]),
+        ([("a", 0, 30), ("b", 5, 30)], [0.67, 10.67]),
+        # Gone, and back within the interval or later; one of two gone and back.
+        ([("a", 0, 31), ("a", 39, 60)], [0.67]),
+        ([("a", 0, 30), ("a", 45, 60)], [0.67, 45.67]),
+        ([("a", 0, 90), ("b", 0, 5), ("b", 25, 40)], [0.67, 30.67]),
+        # A page is repeated every four hours, until the end of the history.
+        ([("a", 0, 600)], [0.67, 240.67, 480.67]),
+    ],
+)
+def test_group_of_pages_is_notified_of_new_alerts(
+    given: list[tuple[str, float, float]], expected: list[float]
+) -> None:
+    """Codes with their pages in minutes. A ticket is no page."""
+    alarms = [
+        Alarm({"code": code, "severity": "page"}, 60 * start, 60 * end)
+        for code, start, end in given
+    ]
+    alarms.append(Alarm({"severity": "ticket"}, 0, 60_000))
+    assert [round(at / 60, 2) for at in sent_pages(alarms, 501 * 60)] == expected
 
 
 def test_spikes_name_the_failing_region() -> None:
