@@ -16,7 +16,6 @@ from exporter.backtest.replay import (
     Replay,
     absent_metrics,
     load_rules,
-    reads_label_counts,
     reads_unknown_codes,
     replays,
 )
@@ -77,12 +76,12 @@ def backtest(
         return 2
     if absent := absent_metrics(groups):
         note(
-            f"warning: rules read {', '.join(absent)}, which no rule records and the exporter does not "
-            "export: is a rule file missing?"
+            f"warning: rules read {', '.join(absent)}, which no rule records and backtest does not know: "
+            "is a rule file missing?"
         )
     check(files)
     with Seen() as seen:
-        reader = EventReader(known, seen, now(), note, system, reads_label_counts(groups))
+        reader = EventReader(known, seen, now(), note, system)
         _read([Source(path, format, fields) for path in files], reader, errors)
     events = reader.counts
     all_counters = [

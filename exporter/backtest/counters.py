@@ -1,8 +1,8 @@
 """One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -42,8 +42,7 @@ class Counters:
 
     `totals`, (rows, codes), are running sums of each code's ends; `present`, (rows,), is False where the
     scrape failed. `repeats` are running sums of the second and later ends of a user, None without
-    users. `by_label` has the running sums for each label and value. Counters are never reset: the exporter's
-    survive restarts.
+    users. Counters are never reset: the exporter's survive restarts.
     """
 
     system: str
@@ -53,7 +52,6 @@ class Counters:
     totals: Totals
     present: Flags
     repeats: Totals | None = None
-    by_label: Mapping[tuple[str, str], Totals] = field(default_factory=dict)
 
     @property
     def end(self) -> float:
@@ -79,9 +77,6 @@ class Counters:
             self._samples(names.SESSION_ENDS, ends, self.totals.T),
             self._samples(names.SESSION_END_REPEATS, short, repeats.T),
         ]
-        for (label, value), totals in self.by_label.items():
-            rows = [{**row, names.LABEL: label, names.VALUE: value} for row in short]
-            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, totals.T))
         for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
             samples = [
                 sample
@@ -111,7 +106,6 @@ class Counters:
             totals=np.pad(self.totals, rows, "edge"),
             present=np.pad(self.present, rows[:1], "edge"),
             repeats=None if self.repeats is None else np.pad(self.repeats, rows, "edge"),
-            by_label={part: np.pad(each, rows, "edge") for part, each in self.by_label.items()},
         )
 
     def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats | Totals) -> Samples:
@@ -208,7 +202,6 @@ class Ends:
             totals(ALL),
             np.ones(count + 1, np.bool_),
             totals(REPEATS) if REPEATS in self._blocks else None,
-            {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
         )
 
     def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -11,7 +11,7 @@ from exporter import names
 from exporter.backtest.counters import Counters, check_length, process_start
 from exporter.backtest.notifications import notified
 from exporter.errors import ConfigError
-from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
+from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
@@ -25,7 +25,7 @@ ALL_SYSTEMS: Final = "all systems"
 _EXPORTED: Final = {"up"} | {
     f"{name}{suffix}"
     for name in vars(names).values()
-    if isinstance(name, str) and ":" not in name
+    if isinstance(name, str) and ":" not in name and name != names.SESSION_ENDS_BY_LABEL
     for suffix in ("", "_bucket", "_sum", "_count")
 }
 _PROCESS: Final = ("process_", "scrape_")
@@ -54,23 +54,15 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
 
 
 def reads_unknown_codes(rule: Rule) -> bool:
-    return _reads(rule, UNKNOWN_CODE_EVENTS)
-
-
-def reads_label_counts(groups: Sequence[Group]) -> bool:
-    return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
+    return any(selector.name == UNKNOWN_CODE_EVENTS for selector in selectors(rule.tree))
 
 
 def absent_metrics(groups: Sequence[Group]) -> list[str]:
-    """The metrics that rules read, and that neither a rule records nor an exporter exports, sorted."""
+    """The metrics that rules read, and that neither a rule records nor the events give, sorted."""
     rules = [rule for group in groups for rule in group.rules]
     known = {metric for rule in rules for metric in rule.metrics} | _EXPORTED
     read = {selector.name for rule in rules for selector in selectors(rule.tree)}
     return sorted(name for name in read - known if name and not name.startswith(_PROCESS))
-
-
-def _reads(rule: Rule, metric: str) -> bool:
-    return any(selector.name == metric for selector in selectors(rule.tree))
 
 
 @dataclass(frozen=True, slots=True)

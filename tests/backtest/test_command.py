@@ -174,7 +174,7 @@ def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
     (rules / "baseline.yml").unlink()
     assert run([path], rules=rules).errors == (
         "warning: rules read system_code:session_ends:share, system_code:session_ends:share6h, which no "
-        "rule records and the exporter does not export: is a rule file missing?\n"
+        "rule records and backtest does not know: is a rule file missing?\n"
     )
 
 

@@ -148,21 +148,6 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 1]))] == [20, 29]
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, asked: bool) -> None:
-    """Counted are the first five labels of an event, and twenty values of each label."""
-    same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
-    sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    reader, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
-    counters = reader.ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
-    expected = {("region", f"r{value}"): 2 for value in range(20)}
-    expected |= {("region", "other"): 6}
-    expected |= {(f"x{number}", "1"): 46 for number in range(4)}
-    assert by_label == (expected if asked else {})
-
-
 def test_repeats_follow_within_15_minutes_in_any_order_of_the_file() -> None:
     users = Repeats()
     times = [10_000.0, 10_800.0, 10_900.0, 9_101.0, 8_000.0]

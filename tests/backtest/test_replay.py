@@ -12,7 +12,6 @@ from exporter.backtest.replay import (
     ALL_SYSTEMS,
     Replay,
     load_rules,
-    reads_label_counts,
     replays,
 )
 from exporter.errors import ConfigError
@@ -182,36 +181,30 @@ def test_histories_that_are_too_long_together_are_refused(tmp_path: Path) -> Non
         both(tmp_path, "{alert: A, expr: vector(1)}", days=220)
 
 
-def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
-    totals = np.array([[0, 0], [8, 2], [18, 6]])
-    parts = {("region", "ap"): totals // 2}
-    counters = Counters(
-        "streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_), totals // 4, parts
-    )
-    plain = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_))
+def test_series_of_repeats_can_be_read_by_rules() -> None:
+    totals, present = np.array([[0, 0], [8, 2], [18, 6]]), np.ones(3, np.bool_)
 
-    def value(scraped: Counters, query: str) -> list[float]:
-        run = Run((), scraped.series(TAXONOMY.systems["streampixel"]), scraped.start, scraped.end)
+    def value(repeats: np.ndarray | None) -> list[float]:
+        counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present, repeats)
+        series = counters.series(TAXONOMY.systems["streampixel"])
+        run = Run((), series, counters.start, counters.end)
+        labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
+        query = f"session_end_repeats_total{{{labels}}}"
         return run.query(query, [60.0]).values[:, 0].tolist()
 
-    labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
-    repeats = f"session_end_repeats_total{{{labels}}}"
-    by_label = f'session_ends_by_label_total{{{labels}, label="region", value="ap"}}'
-    assert (value(counters, repeats), value(counters, by_label)) == ([1.0], [3.0])
-    assert (value(plain, repeats), value(plain, by_label)) == ([0.0], [])
+    assert (value(totals // 4), value(None)) == ([1.0], [0.0])
 
 
 def test_counts_of_a_system_without_further_ends_last_for_a_day_at_most() -> None:
     """Fails without the extension: backtest did not find a system that stopped before the others."""
     counted = ends(1.0)
-    counted.add(["4001"], [START + 1.0], ("region", "ap"))
     counted.add(["4001"], [START + 1.0], ("repeats", ""))
     counters = counted.counters(EventCounts())
     assert counters is not None
     lasting = counters.lasting(START + 90)
     assert (lasting.end, lasting.present.tolist()) == (START + 90, [True] * 4)
     assert lasting.repeats is not None
-    for totals in (lasting.totals, lasting.repeats, lasting.by_label["region", "ap"]):
+    for totals in (lasting.totals, lasting.repeats):
         assert totals.tolist() == [[0], [1], [1], [1]]
     assert counters.lasting(START + 30 * DAY).end == START + 30 + DAY
 
@@ -223,10 +216,3 @@ def test_alerts_about_the_exporter_itself_are_left_out(tmp_path: Path, signal: s
     (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rules}]}}]")
     (group,) = load_rules(tmp_path)
     assert [kept.labels["signal"] for kept in group.rules] == ["spike"]
-
-
-@pytest.mark.parametrize("metric", ["session_ends_by_label_total", "session_ends_total"])
-def test_labels_are_read_if_a_rule_selects_their_series(tmp_path: Path, metric: str) -> None:
-    rule = f"{{record: 'a:b', expr: 'sum(rate({metric}[5m]))'}}"
-    (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rule}]}}]")
-    assert reads_label_counts(load_rules(tmp_path)) == ("label" in metric)

@@ -14,8 +14,9 @@ from exporter.backtest.notifications import PAGE
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.value import Flags, Floats
+from exporter.simulate.history import Counts
 from exporter.taxonomy.model import Outcome, System
-from tests.lab.places import named_place, place_metrics
+from tests.lab.places import named_place, place_metrics, series_by_region
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -44,10 +45,16 @@ class Alarm:
         return self.labels["severity"]
 
 
-def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
+def ours(
+    counters: Counters,
+    system: System,
+    groups: Sequence[Group],
+    regions: Mapping[tuple[str, str], Counts],
+) -> list[Alarm]:
     """The alerts of rule files."""
-    keep = place_metrics(groups) if counters.by_label else frozenset[str]()
+    keep = place_metrics(groups) if regions else frozenset[str]()
     series = [*counters.series(system), process_start(counters.start, counters.end)]
+    series += series_by_region(counters, system, regions)
     run = Run(groups, series, counters.start, counters.end, keep=keep)
     assert not run.failures
     return [
@@ -55,9 +62,7 @@ def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Al
             firing.labels,
             firing.start,
             counters.end + counters.step if firing.end is None else firing.end,
-            named_place(run, firing)
-            if counters.by_label and firing.labels["signal"] == SPIKE
-            else "",
+            named_place(run, firing) if regions and firing.labels["signal"] == SPIKE else "",
         )
         for firing in run.firings
     ]

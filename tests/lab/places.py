@@ -4,15 +4,21 @@ import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from exporter import names
+from exporter.backtest.counters import Counters
 from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
 from exporter.promql.run import Firing, Run
+from exporter.promql.samples import Samples
+from exporter.promql.value import METRIC_NAME
 from exporter.simulate.history import Counts, History, Incident
+from exporter.taxonomy.model import System
 
 REGION: Final = "region "
 """Names of incidents of one region begin so; the region's part of all ends follows: "region 3%"."""
@@ -38,6 +44,18 @@ def by_region(history: History) -> dict[tuple[str, str], Counts]:
     rest = history.ends - failing
     eu = random.binomial(rest, _OTHERS["eu"])
     return {("region", "ap"): failing, ("region", "eu"): eu, ("region", "us"): rest - eu}
+
+
+def series_by_region(
+    counters: Counters, system: System, regions: Mapping[tuple[str, str], Counts]
+) -> Iterator[Samples]:
+    """The exporter's series of ends by label, from the running sums of each region."""
+    for (label, value), totals in regions.items():
+        ends = replace(counters, totals=totals).series(system)[0]
+        own = {METRIC_NAME: names.SESSION_ENDS_BY_LABEL, names.LABEL: label, names.VALUE: value}
+        yield replace(
+            ends, labels=tuple(tuple(sorted({**dict(row), **own}.items())) for row in ends.labels)
+        )
 
 
 def place_of(incident: Incident) -> str:

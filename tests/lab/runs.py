@@ -52,14 +52,14 @@ def trial(history: History, users: bool = False, regions: bool = False) -> Trial
         totals(history.ends),
         present,
         totals(history.repeats) if users else None,
-        {part: totals(ends) for part, ends in by_region(history).items()} if regions else {},
     )
+    parts = {part: totals(ends) for part, ends in by_region(history).items()} if regions else {}
     best = {
         incident: seen_after(history, incident, system)
         for incident in history.incidents
         if incident.expects != "nothing"
     }
-    return Trial(system, counters, best, regions)
+    return Trial(system, counters, best, parts)
 
 
 _taxonomy = cache(load_taxonomy)
@@ -84,7 +84,7 @@ def scored(
         plain = Plain(item.counters, item.system)
         for family, score in result.items():
             if family == OURS:
-                alarms = ours(item.counters, item.system, _groups(rules))
+                alarms = ours(item.counters, item.system, _groups(rules), item.regions)
             else:
                 alarms = list(OTHERS[family](plain))
             score.add(score_of(item, alarms))

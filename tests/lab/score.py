@@ -7,7 +7,7 @@ from typing import Final
 
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE, TICKET
-from exporter.simulate.history import Incident
+from exporter.simulate.history import Counts, Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
 from tests.lab.places import place_of
@@ -28,13 +28,13 @@ class Trial:
     """Counters, and the incidents that expect an alert.
 
     The value of an incident is the seconds that an ideal observer needs: NaN if unknown, None if the observer
-    misses the incident, which then does not count. `places`: whether ends have labels.
+    misses the incident, which then does not count. `regions` has running sums by label and value.
     """
 
     system: System
     counters: Counters
     incidents: Mapping[Incident, float | None]
-    places: bool = False
+    regions: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     for incident, best in trial.incidents.items():
         if best is None:
             continue
-        detection = _detection(incident, best, alarms, sent, trial.places)
+        detection = _detection(incident, best, alarms, sent, bool(trial.regions))
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
     for severity, false, after in (
         (PAGE, result.false_pages, AFTER),

@@ -80,7 +80,7 @@ def test_spikes_name_the_failing_region() -> None:
     """The place is read from the queries in the description of the shipped rule."""
     (history,) = CASES["region 10%"].histories(1_000, 1)
     item = trial(history, regions=True)
-    alarms = ours(item.counters, item.system, load_rules(RULES))
+    alarms = ours(item.counters, item.system, load_rules(RULES), item.regions)
     assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}
 
 
