@@ -39,7 +39,6 @@ def backtest(
     *,
     taxonomy: Sequence[Path] = (),
     rules: Path | None = None,
-    system: str | None = None,
     format: Format | None = None,
     columns: Sequence[str] = (),
     since: str | None = None,
@@ -65,11 +64,6 @@ def backtest(
         end = inf if until is None else option_seconds("--until", until)
         if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
-        if system not in (None, *known.systems):
-            raise ConfigError(
-                f"--system = {system!r}: must be one of {', '.join(known.systems)}; "
-                "load another system with --taxonomy"
-            )
         fields = parse_columns(columns)
     except ConfigError as error:
         note(f"error: {error}")
@@ -81,7 +75,7 @@ def backtest(
         )
     check(files)
     with Seen() as seen:
-        reader = EventReader(known, seen, now(), note, system)
+        reader = EventReader(known, seen, now(), note)
         _read([Source(path, format, fields) for path in files], reader, errors)
     events = reader.counts
     all_counters = [

@@ -31,7 +31,6 @@ class EventCounts:
     duplicates: int = 0
     interruptions: int = 0
     undated: int = 0
-    other_systems: int = 0
     outliers: int = 0
     outlier_times: list[float] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -67,7 +66,6 @@ class EventCounts:
             (self.undated, "without occurred_at"),
             (self.duplicates, "duplicates of earlier events"),
             (self.interruptions, "interruptions that recovered (final: false)"),
-            (self.other_systems, "of other systems than --system"),
             (self.outliers, f"far from all others ({' to '.join(sorted(days))}): a wrong clock?"),
         ):
             if count:

@@ -39,22 +39,14 @@ class EventReader:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
     `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
-    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes. `only` is
-    the only system to count, None for all.
+    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes.
     """
 
     def __init__(
-        self,
-        taxonomy: Taxonomy,
-        seen: Seen,
-        now: float,
-        note: Callable[[str], None],
-        only: str | None = None,
+        self, taxonomy: Taxonomy, seen: Seen, now: float, note: Callable[[str], None]
     ) -> None:
         self.counts = EventCounts(note=note)
-        self.ends = {
-            name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
-        }
+        self.ends = {name: Ends(system) for name, system in taxonomy.systems.items()}
         self._seen = seen
         self._now = now
         self._repeats = Repeats()
@@ -80,9 +72,7 @@ class EventReader:
             classified.places, classified.resolved, self._verdicts(classified), strict=True
         ):
             time = columns.occurred_at[index]
-            if code.system not in self.ends:
-                counts.other_systems += 1
-            elif verdict == CONFLICT:
+            if verdict == CONFLICT:
                 rejected.append((lines[index], "conflict", _CONFLICT))
             elif verdict == DUPLICATE:
                 counts.duplicates += 1

@@ -8,9 +8,6 @@ from exporter.commands.options import Columns, EventFiles, Folders, Format, Rule
 
 def backtest(
     files: EventFiles,
-    system: Annotated[
-        str | None, typer.Option(metavar="NAME", help="count only events of this system")
-    ] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="start of the report: 2026-01-05, or RFC 3339"),
@@ -62,7 +59,6 @@ def backtest(
         Console(stderr=True),
         taxonomy=taxonomy or (),
         rules=rules,
-        system=system,
         format=format_,
         columns=columns or (),
         since=since,

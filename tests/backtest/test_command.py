@@ -213,9 +213,8 @@ def test_invalid_lines_and_duplicates_are_counted_in_the_report(tmp_path: Path) 
         ({"until": "2026-01-05T08:00:00"}, "--until = '2026-01-05T08:00:00': must be a date such"),
         ({"since": "2026-01-06", "until": "2026-01-05"}, "--since 2026-01-06 is not before"),
         ({"since": "2026-01-06"}, "--since, --until: no part of the history (streampixel: "),
-        ({"system": "mine"}, "--system = 'mine': must be one of softdrive, streampixel"),
     ],
-    ids=["no time", "no time zone", "reversed", "outside", "unknown system"],
+    ids=["no time", "no time zone", "reversed", "outside"],
 )
 def test_invalid_option_exits_with_2_and_its_rule(
     tmp_path: Path, options: dict[str, Any], message: str
@@ -295,14 +294,13 @@ def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
     assert "1 skipped: duplicates of earlier events" in " ".join(text.split())
 
 
-def test_options_select_a_system_of_another_taxonomy(tmp_path: Path) -> None:
+def test_taxonomy_option_adds_systems(tmp_path: Path) -> None:
     (tmp_path / "codes").mkdir()
     (tmp_path / "codes" / "acme.yaml").write_text(VALID)
     path = write(tmp_path / "a.ndjson", [event(0.0), event(1.0, "07", system="acme")])
-    done = call("backtest", path, "--taxonomy", tmp_path / "codes", "--system", "acme")
+    done = call("backtest", path, "--taxonomy", tmp_path / "codes")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1 ends counted of 2 events" in done.stdout
-    assert "1 skipped: of other systems than --system" in done.stdout
+    assert "2 ends counted of 2 events" in done.stdout
 
 
 def test_missing_package_is_named_with_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:
