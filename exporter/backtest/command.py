@@ -78,15 +78,10 @@ def backtest(
         reader = EventReader(known, seen, now(), note)
         _read([Source(path, format, fields) for path in files], reader, errors)
     events = reader.counts
-    all_counters = [
-        counters for ends in reader.ends.values() if (counters := ends.counters(events))
-    ]
+    all_counters = reader.ends.counters()
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
-    # A system whose ends stop before the others' has stopped.
-    last = max(counters.end for counters in all_counters)
-    all_counters = [counters.lasting(last) for counters in all_counters]
     replayed, failures = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(

@@ -5,7 +5,7 @@ from itertools import islice
 from math import inf
 from typing import Final
 
-from exporter.backtest.counters import ALL, REPEATS, Ends
+from exporter.backtest.counters import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
@@ -36,7 +36,7 @@ _MOST_USERS: Final = 1_000_000
 
 
 class EventReader:
-    """Counts the events of files: `ends` by system, and `counts` of all events.
+    """Counts the events of files: `ends`, and `counts` of all events.
 
     `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
     later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes.
@@ -46,7 +46,7 @@ class EventReader:
         self, taxonomy: Taxonomy, seen: Seen, now: float, note: Callable[[str], None]
     ) -> None:
         self.counts = EventCounts(note=note)
-        self.ends = {name: Ends(system) for name, system in taxonomy.systems.items()}
+        self.ends = Ends(taxonomy)
         self._seen = seen
         self._now = now
         self._repeats = Repeats()
@@ -67,7 +67,7 @@ class EventReader:
         columns, lines, rejected = self._decoded(records, equal)
         classified = self._classifier.classify(Decoded(columns, len(lines)), self._now)
         rejected += [(lines[item.index], item.reason, item.message) for item in classified.rejected]
-        ends: dict[tuple[str, tuple[str, str]], tuple[list[str], list[float]]] = {}
+        ends: dict[str, list[tuple[str, float, bool]]] = {}
         for index, code, verdict in zip(
             classified.places, classified.resolved, self._verdicts(classified), strict=True
         ):
@@ -83,20 +83,17 @@ class EventReader:
             else:
                 counts.counted += 1
                 at = time.timestamp()
-                parts = [ALL]
                 user = columns.user[index]
-                if user and self._repeats.add(code.system, code.code, user, at):
-                    parts.append(REPEATS)
-                for part in parts:
-                    codes, times = ends.setdefault((code.system, part), ([], []))
-                    codes.append(code.code)
-                    times.append(at)
+                repeat = user is not None and self._repeats.add(code.system, code.code, user, at)
+                ends.setdefault(code.system, []).append((code.code, at, repeat))
                 if code.unknown is not None:
                     counts.count_unknown(code.system, code.unknown)
         for line, reason, message in sorted(rejected):
             counts.reject(f"{name}:{line}", reason, message)
-        for (system, part), (codes, times) in ends.items():
-            self.ends[system].add(codes, times, part)
+        for system, counted in ends.items():
+            old = self.ends.add(system, *zip(*counted, strict=True))
+            counts.counted -= old
+            counts.old += old
 
     def _decoded(
         self, records: list[tuple[int, Record]], equal: Seen

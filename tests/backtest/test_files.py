@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from exporter.backtest import files as files_module
-from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.files import EventReader, Repeats
 from exporter.send.events import Seen
 from exporter.send.sources import Source
@@ -27,10 +26,12 @@ def read(path: Path, **options: Any) -> tuple[EventReader, list[str]]:
 
 
 def totals(reader: EventReader, system: str = "streampixel") -> dict[str, int]:
-    counters = reader.ends[system].counters(EventCounts())
-    if counters is None:
-        return {}
-    return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
+    return {
+        code: total
+        for counters in reader.ends.counters()
+        if counters.system == system
+        for code, total in zip(counters.codes, counters.totals[-1].tolist(), strict=True)
+    }
 
 
 def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path) -> None:
@@ -140,9 +141,7 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
     others += [event(50.0, "1001", system=system, user="u") for system in TAXONOMY.systems]
     reader, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
-    counters = reader.ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    assert counters.repeats is not None
+    (counters,) = (each for each in reader.ends.counters() if each.system == "streampixel")
     assert counters.codes == ("1001", "4001", "4002")
     assert counters.repeats[-1].tolist() == [0, 2, 0]
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 1]))] == [20, 29]

@@ -51,7 +51,7 @@ def trial(history: History, users: bool = False, regions: bool = False) -> Trial
         history.codes,
         totals(history.ends),
         present,
-        totals(history.repeats) if users else None,
+        totals(history.repeats if users else np.zeros_like(history.repeats)),
     )
     parts = {part: totals(ends) for part, ends in by_region(history).items()} if regions else {}
     best = {
