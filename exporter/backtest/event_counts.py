@@ -77,7 +77,7 @@ class EventCounts:
             yield f"ignored fields: {self.ignored_fields()}"
         for system, ends in self.unknown.items():
             codes = ", ".join(
-                f"{code} ({count:,})"
+                f"{printable(code)} ({count:,})"
                 for code, count in self.unknown_codes[system].most_common(MOST_SHOWN)
             )
             yield f"{ends:,} ends of {system} with unknown codes, the most frequent: {codes}"

@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
+from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.notifications import PAGE, TICKET, severity
-from exporter.backtest.replay import Replay, reads_unknown_codes
+from exporter.backtest.replay import Replay
 from exporter.names import CODE, NAME, SYSTEM
 from exporter.promql.run import Firing
-from exporter.streams import printable
 
 _WEEK: Final = 7 * 86400.0
 """Seconds. Working days and weekends differ: a shorter history does not represent a month."""
@@ -49,7 +48,6 @@ class Report:
         self._tickets()
         self._load()
         self._noise()
-        self._unknown_codes()
         self._events()
 
     def _firings(self, wanted: str) -> list[tuple[Replay, Firing]]:
@@ -141,36 +139,12 @@ class Report:
             table.add_row(*cells)
         self.console.print(table)
 
-    def _unknown_codes(self) -> None:
-        events = self.events
-        for system, ends in events.unknown.items():
-            text = f"{ends:,} ends of {system}, counted as failures"
-            self._heading(f"Unknown codes in all files: {text}")
-            codes = events.unknown_codes[system]
-            table = _table("Ends", "Code", right=("Ends",))
-            for code, count in codes.most_common(MOST_SHOWN):
-                table.add_row(f"{count:,}", Text(printable(code)))
-            self.console.print(table)
-            if len(codes) > MOST_SHOWN:
-                self._print(f"… and {len(codes) - MOST_SHOWN:,} more", "dim")
-            alerts = {
-                firing.rule.name
-                for replay in self.replays
-                for firing in replay.firings
-                if replay.system == system and reads_unknown_codes(firing.rule)
-            }
-            self._print(f"{', '.join(alerts) or 'No alert about their number'} fires.")
-            self._print("Correct the codes, or add each to a YAML file of --taxonomy that begins")
-            self._print(f'with "extends: {system}".')
-
     def _events(self) -> None:
         events = self.events
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         self._heading(f"{events.counted:,} ends counted of {events.read:,} events in {files}")
-        for count, reason in events.skipped():
-            self._print(f"{count:>9,} skipped: {reason}")
-        if events.ignored:
-            self._print(f"Ignored fields: {events.ignored_fields()}")
+        for line in events.remarks():
+            self._print(line)
         text = "Other alerts about the exporter do not depend on events and are not evaluated."
         self._print(text, "dim")
 
