@@ -1,6 +1,5 @@
 """The report for people: pages, tickets, notifications per month, and noisy codes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +19,6 @@ _WEEK: Final = 7 * 86400.0
 """Seconds. Working days and weekends differ: a shorter history does not represent a month."""
 _MONTH: Final = 30 * 86400.0
 _STILL: Final = "+"
-_LABEL: Final = re.compile(r"\{\{ ?\$labels\.(\w+) ?\}\}")
-_IF: Final = re.compile(r"\{\{ if (?:and )?((?:\(?ne [^{}()]+\)? )+)\}\}(.*?)\{\{ end \}\}")
-_UNEQUAL: Final = re.compile(r'ne \$labels\.(\w+) (?:"([^"]*)"|\$labels\.(\w+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class Report:
         for replay, firing in pages:
             still = _STILL if replay.cut(firing) else ""
             lasted = span(replay.seconds(firing)) + still
-            text = f"{summary(firing)}{'' if replay.notified(firing) else ' (not sent)'}"
+            text = f"{title(firing)}{'' if replay.notified(firing) else ' (not sent)'}"
             table.add_row(_minute(firing), lasted, Text(text, style="red"))
         if pages:
             self.console.print(table)
@@ -75,7 +71,7 @@ class Report:
         groups: dict[str, list[tuple[Replay, Firing]]] = {}
         tickets = self._firings(TICKET)
         for replay, firing in tickets:
-            groups.setdefault(summary(firing), []).append((replay, firing))
+            groups.setdefault(title(firing), []).append((replay, firing))
         self._heading(f"Would have opened tickets: {len(tickets):,}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
@@ -156,21 +152,12 @@ class Report:
         self.console.print(Text(text, style), soft_wrap=True)
 
 
-def summary(firing: Firing) -> str:
-    """The alert's summary if its template has only labels and their comparisons, else its name and system."""
-    labels = firing.labels
-
-    def kept(match: re.Match[str]) -> str:
-        unequal = all(
-            labels.get(name, "") != (labels.get(other, "") if other else text)
-            for name, text, other in _UNEQUAL.findall(match[1])
-        )
-        return match[2] if unequal else ""
-
-    template = _IF.sub(kept, firing.rule.annotations.get("summary", ""))
-    if not template or "{{" in _LABEL.sub("", template):
-        template = f"{firing.rule.name} on {{{{ $labels.{SYSTEM} }}}}"
-    return _LABEL.sub(lambda match: labels.get(match[1], ""), template)
+def title(firing: Firing) -> str:
+    """Code, name and signal; the alert's name if it has no code."""
+    labels, alert = firing.labels, firing.rule.name
+    code = labels.get(CODE, "")
+    parts = (code, labels.get(NAME, ""), labels.get("signal", alert)) if code else (alert,)
+    return " ".join([*filter(None, parts), "on", labels.get(SYSTEM, "all systems")])
 
 
 def span(seconds: float) -> str:

@@ -88,8 +88,8 @@ def test_system_that_stops_before_the_others_is_reported(tmp_path: Path) -> None
     events = [event(at * 10.0, "1000") for at in range(1800)]
     events += [event(at * 10.0, None, id=f"s-{at}", system="softdrive") for at in range(2520)]
     text = run([write(tmp_path / "a.ndjson", events)]).text
-    assert "Successful session ends stopped on streampixel" in text
-    assert "stopped on softdrive" not in text
+    assert "SessionEndsStopped on streampixel" in text
+    assert "Stopped on softdrive" not in text
 
 
 def test_json_names_unknown_codes_in_their_alert(
@@ -131,7 +131,7 @@ def test_rules_with_other_labels_are_reported(
     assert alert["unknown_codes"] == {}
     done = run([path], rules=rules)
     assert (done.code, done.errors) == (0, "")
-    assert re.search(r"1  1h 59m\+  Mine on", done.text)
+    assert re.search(r"1  1h 59m\+  unknown Mine on all", done.text)
     assert re.search(r"tickets +1\n", done.text)
     assert "Would have paged: 0" in done.text
 

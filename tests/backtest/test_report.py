@@ -2,15 +2,12 @@
 
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from exporter.backtest.replay import load_rules
-from exporter.backtest.report import rate, share, span, summary
-from exporter.promql.expression import parse
-from exporter.promql.rulefile import Rule
+from exporter.backtest.report import rate, share, span, title
 from exporter.promql.run import Firing
-from exporter.rule_files import RULES
 from tests.backtest.histories import event, run, write
 
 
@@ -51,7 +48,9 @@ def test_unknown_codes_and_ignored_fields_are_listed(tmp_path: Path) -> None:
     done = run([write(tmp_path / "a.ndjson", events)])
     lines = [line.rstrip() for line in done.text.splitlines()]
     assert max(map(len, lines[:-3])) <= 80
-    assert any(re.search(r"1  1h [34]\dm\+?  Unknown codes on streampixel", line) for line in lines)
+    assert any(
+        re.search(r"1  1h [34]\dm\+?  SessionEndExporterUnknownCodes on", line) for line in lines
+    )
     codes = ", ".join(["[red]<U+202E> (600)", *(f"c{number} (50)" for number in range(9))])
     assert lines[-4:-1] == [
         "1,200 ends counted of 1,200 events in 1 file",
@@ -66,9 +65,9 @@ def test_few_unknown_codes_have_no_alert(tmp_path: Path) -> None:
     events = [event(at * 2.0, "x" if at % 500 == 1 else "1000") for at in range(2000)]
     normal = [event(at * 0.5, None, id=f"s-{at}") for at in range(8000)]
     path = write(tmp_path / "a.ndjson", events)
-    assert "Unknown codes on streampixel" in run([path]).text
+    assert "SessionEndExporterUnknownCodes" in run([path]).text
     write(path, [*events, *normal])
-    assert "Unknown codes on" not in run([path]).text
+    assert "SessionEndExporterUnknownCodes" not in run([path]).text
 
 
 def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
@@ -82,37 +81,20 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     assert "unknown codes" not in text
 
 
-NAME = "{{ x }} {y"
-LABELS = {"system": "streampixel", "code": "4001", "name": NAME, "other": "z"}
-UNLESS = '{{ if ne $labels.code "unknown" }}{{ $labels.code }} {{ end }}spike'
-UNLESS_NAME = "{{ if ne $labels.code $labels.name }}{{ $labels.code }} {{ end }}spike"
-UNLESS_BOTH = (
-    '{{ if and (ne $labels.code "unknown") (ne $labels.code $labels.name) }}'
-    "{{ $labels.code }} {{ end }}spike"
-)
-
-
 @pytest.mark.parametrize(
-    ("template", "code", "expected"),
+    ("labels", "expected"),
     [
-        ("{{ $labels.name }} on {{$labels.system}}", "4001", "{{ x }} {y on streampixel"),
-        (UNLESS, "4001", "4001 spike"),
-        (UNLESS, "unknown", "spike"),
-        (UNLESS_BOTH, "4001", "4001 spike"),
-        (UNLESS_NAME, NAME, "spike"),
-        ("{{ $labels.gone }}missing", "4001", "missing"),
-        ("{{ $value }} on {{ $labels.system }}", "4001", "Mine on streampixel"),
-        ("", "4001", "Mine on streampixel"),
+        ({"code": "4001", "name": "No [b]", "signal": "spike"}, "4001 No [b] spike on mine"),
+        ({"code": "4001"}, "4001 Mine on mine"),
+        ({"signal": "stopped"}, "Mine on mine"),
+        ({"system": ""}, "Mine on all systems"),
     ],
 )
-def test_summary_contains_the_labels_of_the_alert(template: str, code: str, expected: str) -> None:
-    rule = Rule("", "Mine", True, parse("up"), {}, {"summary": template}, 0, 0)
-    assert summary(Firing(rule, LABELS | {"code": code}, 0, None)) == expected
-
-
-def test_shipped_summaries_can_be_filled_in() -> None:
-    for rule in (rule for group in load_rules(RULES) for rule in group.rules if rule.alert):
-        assert rule.name not in summary(Firing(rule, {**LABELS, **rule.labels}, 0, None))
+def test_title_of_an_alert_has_its_code_or_name(labels: dict[str, str], expected: str) -> None:
+    rule = mock.Mock()
+    rule.name = "Mine"
+    given = {name: text for name, text in ({"system": "mine"} | labels).items() if text}
+    assert title(Firing(rule, given, 0, None)) == expected
 
 
 def test_numbers_are_shown_with_two_units_or_digits() -> None:
