@@ -50,8 +50,8 @@ def backtest(
 
     0: report printed. 2: invalid option. The options are the flags as given; None if a flag was not given.
     The report goes to `console`, or as JSON to standard output; mistakes in files and the progress go to
-    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files, for a file that cannot be read,
-    and without any end that has a time.
+    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files, for a rule whose evaluation
+    fails, for a file that cannot be read, and without any end that has a time.
     """
 
     def note(text: str) -> None:
@@ -82,7 +82,7 @@ def backtest(
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
-    replayed, failures = replays(known, all_counters, groups, begin, end)
+    replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
         periods = ", ".join(
             f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
@@ -90,8 +90,6 @@ def backtest(
         )
         note(f"error: --since, --until: no part of the history ({periods})")
         return 2
-    for failure in failures:
-        note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if json:
         print(as_json(replayed, events), flush=True)
         for line in events.remarks():

@@ -15,7 +15,7 @@ from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
-from exporter.promql.run import Dependencies, Failure, Firing, Run
+from exporter.promql.run import Dependencies, Firing, Run
 from exporter.taxonomy.model import Taxonomy
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
@@ -106,15 +106,15 @@ def replays(
     groups: Sequence[Group],
     since: float = -inf,
     until: float = inf,
-) -> tuple[list[Replay], list[Failure]]:
+) -> list[Replay]:
     """Replays the rules over all histories together, as Prometheus evaluates them.
 
     The result has a `Replay` for each system with ends between `since` and `until`, and one named
-    `ALL_SYSTEMS` for alerts without the label of one of several systems.
+    `ALL_SYSTEMS` for alerts without the label of one of several systems. Raises `ConfigError` as `Run`.
     """
     periods = {counters.system: (counters.start, counters.end) for counters in all_counters}
     if not any(max(start, since) < min(end, until) for start, end in periods.values()):
-        return [], []
+        return []
     first = min(start for start, _ in periods.values())
     last = max(end for _, end in periods.values())
     series = [process_start(first, last)]
@@ -144,4 +144,4 @@ def replays(
             if system in (counters.system, ALL_SYSTEMS):
                 ends += counters.between(begin, over)
         result.append(Replay(system, ends, alerts, begin, over))
-    return result, run.failures
+    return result

@@ -34,7 +34,7 @@ def backtest(
     Exit codes:
       0  there is a report
       1  a file can't be read, has no event with a time, or has rules that
-         backtest does not support
+         backtest does not support or that fail
       2  an option is wrong
 
     \b

@@ -22,7 +22,7 @@ from exporter.promql.expression import (
 )
 from exporter.promql.ranges import Windows
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import METRIC_NAME, Flags, Times, Value, Vector, drop, stacked, vector
+from exporter.promql.value import METRIC_NAME, Times, Value, Vector, drop, stacked, vector
 
 STEP: Final = 60_000
 """Milliseconds: the default evaluation interval of Prometheus, and step of subqueries."""
@@ -69,7 +69,7 @@ class Evaluation:
 
     `step` is the default step of subqueries. `rule` is the index of the expression's rule: it does not see
     the samples of later rules at the same instant. `Evaluated` nodes have values for more instants, of which
-    `part` are those in `at`. Afterwards `failed`, (instants,), tells where Prometheus would have failed.
+    `part` are those in `at`.
     """
 
     def __init__(
@@ -81,19 +81,13 @@ class Evaluation:
         part: slice = slice(None),
     ) -> None:
         self.at = at
-        self.failed: Flags = np.zeros(len(at), np.bool_)
-        self.reason = ""
         self._store, self._step, self._rule, self._part = store, step, rule, part
 
     def value(self, tree: Node) -> Value:
+        """Raises `EvaluationFailed`."""
         with np.errstate(all="ignore"):
             value: Value = self._value(tree)
         return value
-
-    def fail(self, at: Flags, reason: str) -> None:
-        if at.any():
-            self.failed |= at
-            self.reason = self.reason or reason
 
     def _value(self, node: Node) -> Any:  # noqa: PLR0911, PLR0912
         match node:
@@ -107,7 +101,7 @@ class Evaluation:
                 return self._store.instant(node, self.at, self._rule)
             case Binary():
                 left, right = self._value(node.left), self._value(node.right)
-                return binary.binary(node, left, right, self.fail)
+                return binary.binary(node, left, right)
             case Aggregate("topk", inner, Number(count), names):
                 return functions.topk(count, self._value(inner), names)
             case Aggregate(operator, inner, _, names):
@@ -126,7 +120,7 @@ class Evaluation:
             case Call(function, arguments):
                 of, *scalars = map(self._value, arguments)
                 values = functions.ELEMENTWISE[function](of.values, *scalars)
-                return Vector(of.labels, values, of.present).without_name(self.fail)
+                return Vector(of.labels, values, of.present).without_name()
         raise AssertionError(f"{type(node).__name__} has no value of its own")
 
     def _over_range(self, function: str, arguments: tuple[Node, ...]) -> Vector:
@@ -154,7 +148,7 @@ class Evaluation:
         rows = result.labels
         if function != "last_over_time":
             rows = tuple(drop(row, (METRIC_NAME,)) for row in rows)
-        return result.with_labels(rows, self.fail)
+        return result.with_labels(rows)
 
     def _subquery(self, node: Subquery) -> list[Windows]:
         """The inner expression at all multiples of the step that are in the range of any instant."""
@@ -164,11 +158,6 @@ class Evaluation:
         grid = np.arange(first, int(end.max()) + 1, step, dtype=np.int64)
         if not len(grid):
             return []
-        inner = Evaluation(self._store, grid, self._step)
-        of = vector(inner.value(node.inner))
-        result = Windows.of(
-            Samples.of(grid, of.labels, of.values, of.present), end, end, node.length
-        )
-        counted = np.append(0, np.cumsum(inner.failed))
-        self.fail(counted[result.high] > counted[result.low], inner.reason)
-        return [result]
+        of = vector(Evaluation(self._store, grid, self._step).value(node.inner))
+        samples = Samples.of(grid, of.labels, of.values, of.present)
+        return [Windows.of(samples, end, end, node.length)]

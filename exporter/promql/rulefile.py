@@ -14,7 +14,7 @@ from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import Node, Range, Subquery, Text, Unsupported, milliseconds
-from exporter.promql.value import METRIC_NAME, Fail, Vector, labels
+from exporter.promql.value import METRIC_NAME, Vector, labels
 
 ALERTNAME: Final = "alertname"
 ALERTS: Final = "ALERTS"
@@ -42,13 +42,13 @@ class Rule:
     def metrics(self) -> tuple[str, ...]:
         return (ALERTS, FOR_STATE) if self.alert else (self.name,)
 
-    def labeled(self, vector: Vector, fail: Fail) -> Vector:
+    def labeled(self, vector: Vector) -> Vector:
         """The result with the rule's labels and name."""
         own = {METRIC_NAME: "", **self.labels, ALERTNAME if self.alert else METRIC_NAME: self.name}
         rows = [labels(dict(row) | own) for row in vector.labels]
         reason = "vector contains metrics with the same labelset after applying "
         reason += "alert labels" if self.alert else "rule labels"
-        return vector.with_labels(rows, fail, reason)
+        return vector.with_labels(rows, reason)
 
 
 @dataclass(frozen=True, eq=False)

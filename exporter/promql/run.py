@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.errors import UnsupportedRule
+from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import STEP, Evaluation, parse_supported
 from exporter.promql.expression import Node, Selector, Subquery, children, selectors
 from exporter.promql.recursion import recursive_result
-from exporter.promql.results import Result, result
+from exporter.promql.results import result
 from exporter.promql.rulefile import ALERTNAME, Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
+from exporter.promql.value import METRIC_NAME, EvaluationFailed, Times, Vector, drop, vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,6 @@ class Firing:
     labels: dict[str, str]
     start: float
     end: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A rule's evaluation failed at `instants` instants."""
-
-    rule: Rule
-    instants: int
-    reason: str
 
 
 class Dependencies:
@@ -105,7 +96,8 @@ class Run:
     `interval`, in seconds, replaces each group's interval and the default step of subqueries.
 
     Metrics with names in `keep` can be queried later, None keeps all; others are dropped when no rule needs
-    them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`.
+    them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`, and
+    `ConfigError` for a rule whose evaluation fails.
     """
 
     def __init__(
@@ -119,7 +111,6 @@ class Run:
         keep: frozenset[str] | None = frozenset(),
     ) -> None:
         self.firings: list[Firing] = []
-        self.failures: list[Failure] = []
         self._store = Store(scraped)
         self._step = round(interval * 1000) if interval else STEP
         rules: list[Rule] = []
@@ -134,7 +125,13 @@ class Run:
             index: reader for reader in dependencies.order for index in dependencies.reads[reader]
         }
         for index in dependencies.order:
-            self._note(rules[index], self._result(rules[index], index, times[index], dependencies))
+            rule = rules[index]
+            try:
+                samples = self._result(rule, index, times[index], dependencies)
+            except EvaluationFailed as error:
+                raise ConfigError(f"{rule}: the evaluation fails: {error}") from None
+            if rule.alert:
+                self.firings += _firings(rule, samples)
             for written in (*dependencies.reads[index], index):
                 kept = keep is None or not keep.isdisjoint(rules[written].metrics)
                 if not kept and last_reader.get(written, index) == index:
@@ -143,35 +140,24 @@ class Run:
     def query(self, text: str, at: Iterable[float]) -> Vector:
         """An expression at some instants (Unix seconds, ascending), over scraped and kept series.
 
-        Raises `Unsupported` for an expression, `ValueError` where Prometheus fails to evaluate it.
+        Raises `Unsupported` and `EvaluationFailed`.
         """
         times = np.array([round(instant * 1000) for instant in at], np.int64)
-        evaluation = Evaluation(self._store, times, self._step)
-        result = vector(evaluation.value(parse_supported(text)))
-        if evaluation.failed.any():
-            raise ValueError(evaluation.reason)
-        return result
+        return vector(Evaluation(self._store, times, self._step).value(parse_supported(text)))
 
-    def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
+    def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Samples:
         own = {part for part in selectors(rule.tree) if index in dependencies.writers(part)}
         if own:
             return recursive_result(rule, index, times, self._store, self._step, own)
-        outcome = result(rule, Evaluation(self._store, times, self._step, index))
-        self._store.add(outcome.samples, index)
-        return outcome
-
-    def _note(self, rule: Rule, outcome: Result) -> None:
-        if outcome.failed.any():
-            self.failures.append(Failure(rule, int(outcome.failed.sum()), outcome.reason))
-        if rule.alert:
-            self.firings += _firings(rule, outcome.samples)
+        samples = result(rule, Evaluation(self._store, times, self._step, index))
+        self._store.add(samples, index)
+        return samples
 
 
 def _firings(rule: Rule, written: Samples) -> Iterator[Firing]:
-    """The firings in an alerting rule's samples; a failed evaluation is not an end."""
-    evaluated = (written.present | written.stale).all(axis=0)
-    times = (written.times[evaluated] / 1000).tolist()
-    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
+    """The firings in an alerting rule's samples."""
+    times = (written.times / 1000).tolist()
+    for row, firing in zip(written.labels, written.present, strict=True):
         if ("alertstate", "firing") in row:
             names = dict(drop(row, (METRIC_NAME, "alertstate")))
             edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()

@@ -158,14 +158,6 @@ def test_unsupported_rule_is_named_before_the_events_are_read(
         run([tmp_path / "missing.ndjson"], rules=rules)
 
 
-def test_rule_whose_evaluation_fails_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ndjson", outage())
-    rules = rule_folder(tmp_path / "rules", expr="session_ends_total * on () session_ends_total")
-    done = run([path], rules=rules)
-    assert done.code == 0
-    assert done.errors.startswith(f"{rules}/own.yaml: group 'own', rule 'Mine': fails at ")
-
-
 def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
     """Without baseline.yml no spike is found, and the report used to say "Would have paged: 0"."""
     path, rules = write(tmp_path / "a.ndjson", outage()), tmp_path / "rules"

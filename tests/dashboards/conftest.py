@@ -146,7 +146,6 @@ class States:
         first = self._scraped(state, [t for t in targets if t[1:] == TARGETS[0]], hours, traffic)
         times = scraped.times / 1000
         run = Run(load_rules(RULES), [first], times[0], times[-1], interval=MINUTE, keep=None)
-        assert not run.failures
         every = run.query('{__name__=~"ALERTS|.+:.+"}', times)
         return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
 

@@ -1,6 +1,5 @@
 """Rules that read their own results, fail or lose their series, evaluated here and by promtool."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from exporter.errors import ConfigError
 from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
@@ -92,7 +92,6 @@ def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
     run = Run(groups, series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
     theirs = evaluated(tmp_path, [path], [group.name for group in groups], series, STEP)
     assert differences(run, theirs)[:5] == []
-    assert not run.failures
     alerts = {rule.name for rule in groups[-1].rules}
     assert {firing.rule.name for firing in run.firings} == alerts
 
@@ -109,40 +108,32 @@ def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> R
     return Run(load([written(folder, *rules)]), scraped, 0, last, keep=None)
 
 
-@pytest.mark.parametrize("more", ["", " or x * joined offset 1h * on (j) y"])
-def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: str) -> None:
-    """As in rules/manager.go and rules/alerting.go of Prometheus 2.42, because promtool refuses such rules.
-
-    Without a stale marker, earlier results count until the lookback ends.
-    """
-    none = math.nan
-    rules = [
-        {"record": "joined", "expr": "x * on (j) y" + more},
-        {"record": "seen", "expr": "joined"},
-        {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
-    ]
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"record": "r", "expr": "x * on (j) y"}, "found duplicate series for the match group on"),
+        ({"record": "r", "expr": "y * on (j) x"}, "multiple matches for labels: many-to-one"),
+        (
+            {"alert": "r", "expr": '{__name__=~"x|y"}'},
+            "vector contains metrics with the same labels",
+        ),
+        (
+            {"record": "r", "expr": "r or x * on (j) y"},
+            "found duplicate series for the match group",
+        ),
+    ],
+)
+def test_rule_whose_evaluation_fails_is_an_error(
+    tmp_path: Path, rule: dict[str, str], reason: str
+) -> None:
+    """Prometheus would write nothing. promtool refuses such rules, too."""
     inputs = (
-        series("x", [1, 2, 3, 4, 5, 6, none, none, none], j="a"),
-        series("y", [1] * 9, j="a"),
-        series("y", [none, none, none, 1, 1, none, none, none, none], j="a", k="2"),
+        series("x", [1] * 3, j="a"),
+        series("y", [1] * 3, j="a"),
+        series("y", [1], j="a", k="2"),
     )
-    run = run_rules(tmp_path, rules, *inputs)
-    seen = run.query("seen", range(0, 540, 60))
-    assert seen.present[0].tolist() == [True] * 6 + [False] * 3
-    assert seen.values[0, :6].tolist() == [1, 2, 3, 3, 3, 6]
-    (failure, _) = run.failures
-    assert (failure.rule.name, failure.instants) == ("joined", 2)
-    assert failure.reason.startswith("found duplicate series for the match group on the right")
-    (firing,) = run.firings
-    assert (firing.start, firing.end) == (120.0, 420.0)
-    assert firing.labels == {"alertname": "Joined", "j": "a"}
-
-
-def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
-    inputs = series("x", [1, 1], i="1"), series("y", [1, 1], i="1")
-    run = run_rules(tmp_path, [{"alert": "Both", "expr": '{__name__=~"x|y"}'}], *inputs)
-    (failure,) = run.failures
-    assert failure.reason.endswith("with the same labelset after applying alert labels")
+    with pytest.raises(ConfigError, match=f"group 'g', rule 'r': the evaluation fails: {reason}"):
+        run_rules(tmp_path, [rule], *inputs)
 
 
 def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:

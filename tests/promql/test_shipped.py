@@ -108,7 +108,6 @@ def test_shipped_rules_write_the_samples_of_promtool(tmp_path: Path) -> None:
     )
     series = eventful()
     run = Run(groups, series, 0.0, (ROWS - 1) * STEP, interval=STEP, keep=None)
-    assert not run.failures
     names = [group.name for group in groups]
     theirs = evaluated(tmp_path, files, names, series, STEP)
     assert differences(run, theirs) == []

@@ -188,7 +188,7 @@ def _evaluated(case: Case, rules: Sequence[Path], step: float) -> list[str]:
     """Differences between the case's queries and their results in exporter.promql."""
     last = 60 * max(at for at, *_ in case.queries)
     run = Run(load(rules), _samples(case), 0.0, last, interval=60 * step, keep=None)
-    differences = [f"{failure.rule.name}: {failure.reason}" for failure in run.failures]
+    differences: list[str] = []
     for at, expr, expected in case.queries:
         vector = run.query(expr, [60 * at])
         values = {
