@@ -15,7 +15,6 @@ from exporter.promql.expression import (
     Node,
     Range,
     Selector,
-    Subquery,
     children,
     selectors,
 )
@@ -140,6 +139,4 @@ def _reach(node: Node) -> int:
             return node.offset + LOOKBACK
         case Range():
             return node.length + _reach(node.selector)
-        case Subquery():
-            return node.offset + node.length + _reach(node.inner)
     return max((_reach(child) for child in children(node)), default=0)

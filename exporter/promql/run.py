@@ -7,7 +7,7 @@ import numpy as np
 
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import STEP, Evaluation, parse_supported
-from exporter.promql.expression import Node, Selector, Subquery, children, selectors
+from exporter.promql.expression import Selector, Subquery, selectors, walk
 from exporter.promql.recursion import recursive_result
 from exporter.promql.results import result
 from exporter.promql.rulefile import ALERTNAME, Group, Rule
@@ -47,7 +47,9 @@ class Dependencies:
             for index, rule in enumerate(rules)
             if any(
                 writer >= index
-                for selector in _in_subqueries(rule.tree)
+                for part in walk(rule.tree)
+                if isinstance(part, Subquery)
+                for selector in selectors(part)
                 for writer in self.writers(selector)
             )
         ]
@@ -164,17 +166,3 @@ def _firings(rule: Rule, written: Samples) -> Iterator[Firing]:
             for begin, end in zip(edges[::2], edges[1::2], strict=True):
                 over = times[end] if end < len(times) else None
                 yield Firing(rule, names, times[begin], over)
-
-
-def _in_subqueries(node: Node, inside: bool = False) -> Iterator[Selector]:
-    """Selectors in subqueries, without selectors that an offset moves into the past."""
-    if isinstance(node, Selector):
-        if inside and not node.offset:
-            yield node
-        return
-    if isinstance(node, Subquery):
-        if node.offset:
-            return
-        inside = True
-    for child in children(node):
-        yield from _in_subqueries(child, inside)

@@ -54,7 +54,7 @@ def test_unsupported_expression_is_named(tmp_path: Path, expr: str, message: str
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"R": "count_over_time(R[2m:])"}, "a subquery over the rule's own or a later rule's"),
+        ({"R": "count_over_time(R[2m:] offset 1h)"}, "a subquery over the rule's own or a later"),
         ({"R": "max_over_time(later[90s:30s])", "later": "x"}, "a subquery over the rule's own"),
         ({"R": "x + later", "later": "R * 0.1"}, "a cycle of rules"),
     ],

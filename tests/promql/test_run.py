@@ -33,13 +33,13 @@ groups:
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
   - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
-  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m] offset 8m) + x or x"}
   - {record: delayed, expr: x or delayed offset 10m}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
   - {record: aside, expr: x - behind}
-  - {record: past, expr: "x - behind offset 1m or max_over_time((behind offset 90s)[2m:])"}
+  - {record: past, expr: "x - behind offset 1m or max_over_time(behind[2m] offset 90s)"}
 - name: after
   rules:
   - {record: behind, expr: x}
