@@ -41,13 +41,10 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
     if not paths:
         raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
 
-    def depends_on_events(rule: Rule) -> bool:
-        return rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
+    def depends_on_events(labels: Mapping[str, str], expr: str) -> bool:
+        return labels.get("signal") not in _SELF_MONITORING or UNKNOWN_CODE_EVENTS in expr
 
-    groups = tuple(
-        replace(group, rules=tuple(filter(depends_on_events, group.rules)))
-        for group in rulefile.load(paths)
-    )
+    groups = rulefile.load(paths, depends_on_events)
     # Checks the order of the rules before a long file of events is read.
     Dependencies([rule for group in groups for rule in group.rules])
     return groups

@@ -26,11 +26,8 @@ from exporter.promql.value import METRIC_NAME, Times, Value, Vector, drop, stack
 
 STEP: Final = 60_000
 """Milliseconds: the default evaluation interval of Prometheus, and step of subqueries."""
-_WITH_QUANTILE: Final = frozenset(("quantile_over_time", "histogram_quantile"))
 _OVER_RANGES: Final = frozenset((*ranges.FUNCTIONS, "quantile_over_time"))
-FUNCTIONS: Final = frozenset(
-    (*functions.ELEMENTWISE, *_OVER_RANGES, *_WITH_QUANTILE, "absent", "time", "vector")
-)
+FUNCTIONS: Final = frozenset((*functions.ELEMENTWISE, *_OVER_RANGES, "absent", "time", "vector"))
 
 
 def parse_supported(text: str) -> Node:
@@ -45,8 +42,8 @@ def parse_supported(text: str) -> Node:
         match node:
             case Call() if node.function not in FUNCTIONS:
                 raise Unsupported(f"function '{node.function}'", FUNCTIONS)
-            case Call() if node.function in _WITH_QUANTILE and not _is_quantile(node.arguments[0]):
-                raise Unsupported(f"{node.function} without a number from 0 to 1")
+            case Call("quantile_over_time") if not _is_quantile(node.arguments[0]):
+                raise Unsupported("quantile_over_time without a number from 0 to 1")
             case Aggregate() if node.operator not in functions.AGGREGATIONS:
                 raise Unsupported(f"aggregation '{node.operator}'", functions.AGGREGATIONS)
             case Aggregate("topk") if not _is_count(node.parameter):
@@ -89,7 +86,7 @@ class Evaluation:
             value: Value = self._value(tree)
         return value
 
-    def _value(self, node: Node) -> Any:  # noqa: PLR0911, PLR0912
+    def _value(self, node: Node) -> Any:  # noqa: PLR0911
         match node:
             case Number():
                 return np.full(len(self.at), node.value)
@@ -113,8 +110,6 @@ class Evaluation:
             case Call("absent", (argument,)):
                 selector = argument if isinstance(argument, Selector) else None
                 return functions.absent(self._value(argument).present, selector)
-            case Call("histogram_quantile", (Number(quantile), argument)):
-                return functions.histogram_quantile(quantile, self._value(argument))
             case Call(function, arguments) if function in _OVER_RANGES:
                 return self._over_range(function, arguments)
             case Call(function, arguments):

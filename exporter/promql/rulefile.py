@@ -1,7 +1,7 @@
 """Prometheus rule files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -85,8 +85,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     groups: list[_Group] = []
 
 
-def load(paths: Iterable[Path]) -> tuple[Group, ...]:
-    """The groups of all files, in order.
+def load(
+    paths: Iterable[Path],
+    wanted: Callable[[Mapping[str, str], str], bool] = lambda labels, expr: True,
+) -> tuple[Group, ...]:
+    """The groups of all files, in order, with the rules whose labels and expression are wanted.
 
     Raises `ConfigError` for an invalid file, and `UnsupportedRule` that names all rules that cannot be
     evaluated.
@@ -107,6 +110,8 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
             rules = []
             place = f"{path}: group '{group.name}'"
             for entry in group.rules:
+                if not wanted(group.labels | entry.labels, entry.expr):
+                    continue
                 try:
                     rules.append(_rule(place, entry, group.labels))
                 except (Unsupported, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Two hours of counters, gauges, a histogram and info series: for Prometheus, and as arrays."""
+"""Two hours of counters, gauges and info series: for Prometheus, and as arrays."""
 
 import math
 from pathlib import Path
@@ -56,16 +56,6 @@ def history(seed: int = 7) -> list[Samples]:
     add("code_info", words, np.ones((len(words), COUNT)))
     flags = [{"system": system} for system in SYSTEMS]
     add("up", flags, (random.random((2, COUNT)) > 0.1).astype(np.float64))
-    bounds = ("1", "5", "30", "+Inf")
-    buckets = [
-        {"le": bound, "instance": instance}
-        for instance, first in (("a:1", "0.5"), ("b:1", "-1"))
-        for bound in (first, *bounds)
-    ]
-    counts = random.poisson(2.0, (2, 5, COUNT))
-    counts[:, :, 90:150] = 0
-    observed = counts.cumsum(axis=1).cumsum(axis=2)
-    add("delay_seconds_bucket", buckets, observed.reshape(10, COUNT).astype(np.float64), 0.01)
     add("noise", pairs, random.random((len(pairs), COUNT)), 0.1)
     return series
 
