@@ -42,7 +42,6 @@ class Report:
             self.console.print(line, soft_wrap=True)
         self._pages()
         self._tickets()
-        self._load()
         self._noise()
         self._events()
 
@@ -55,9 +54,18 @@ class Report:
         ]
         return sorted(firings, key=lambda pair: pair[1].start)
 
+    def _number(self, firings: Sequence[object]) -> str:
+        """The number of alerts, of a week or more also per month."""
+        longest = max(replay.until - replay.since for replay in self.replays)
+        # One page in ten days is three in a month; a page in an hour says nothing about a month.
+        monthly = (
+            f" ({len(firings) * _MONTH / longest:,.1f} in 30 days)" if longest >= _WEEK else ""
+        )
+        return f"{len(firings):,}{monthly}"
+
     def _pages(self) -> None:
         pages = self._firings(PAGE)
-        self._heading(f"Would have paged: {len(pages):,}")
+        self._heading(f"Would have paged: {self._number(pages)}")
         table = _table("Begin, UTC", "For", "Alert")
         for replay, firing in pages:
             still = _STILL if replay.cut(firing) else ""
@@ -72,7 +80,7 @@ class Report:
         tickets = self._firings(TICKET)
         for replay, firing in tickets:
             groups.setdefault(title(firing), []).append((replay, firing))
-        self._heading(f"Would have opened tickets: {len(tickets):,}")
+        self._heading(f"Would have opened tickets: {self._number(tickets)}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
@@ -86,21 +94,6 @@ class Report:
             self.console.print(table)
         if any(replay.cut(firing) for replay in self.replays for firing in replay.firings):
             self._print(f"{_STILL}: the alert also fires before or after this period.", "dim")
-
-    def _load(self) -> None:
-        self._heading("Load")
-        # One page in ten days is three in a month; a page in an hour says nothing about a month.
-        long = max(replay.until - replay.since for replay in self.replays) >= _WEEK
-        numbers = ("Alerts", "Per 30 days") if long else ("Alerts",)
-        table = _table("System", "", *numbers, right=numbers)
-        for replay in self.replays:
-            months = (replay.until - replay.since) / _MONTH
-            for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
-                alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                monthly = [rate(alerts / months)] if long else []
-                system = Text(replay.system if level == PAGE else "")
-                table.add_row(system, plural, f"{alerts:,}", *monthly)
-        self.console.print(table)
 
     def _noise(self) -> None:
         """A row per code with an alert, and a row per system for its alerts without a code."""
@@ -167,11 +160,6 @@ def span(seconds: float) -> str:
     if days:
         return f"{days}d {hours}h"
     return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
-
-
-def rate(number: float) -> str:
-    """A number per month, with a decimal below ten."""
-    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 
 def share(part: float) -> str:

@@ -132,7 +132,6 @@ def test_rules_with_other_labels_are_reported(
     done = run([path], rules=rules)
     assert (done.code, done.errors) == (0, "")
     assert re.search(r"1  1h 59m\+  unknown Mine on all", done.text)
-    assert re.search(r"tickets +1\n", done.text)
     assert "Would have paged: 0" in done.text
 
 
