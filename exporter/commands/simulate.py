@@ -78,8 +78,9 @@ def simulate(
     Simulate both systems for a week in real time:
       session-end-exporter simulate --url http://127.0.0.1:10400 \\
         --system both --speed 1 --for 7d
-    Load a month with 20 incidents into Prometheus:
-      session-end-exporter simulate --openmetrics past --incident standard
+    Load a month with two incidents into Prometheus:
+      session-end-exporter simulate --openmetrics past --for 28d \\
+        --incident capacity-large --incident stop
       for day in past/*; do
         promtool tsdb create-blocks-from openmetrics $day data/
       done

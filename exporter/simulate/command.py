@@ -64,7 +64,7 @@ def incident_list() -> str:
         alert = expected_alert(kind.expects, kind.signals)
         lines.append(f"{name}: {alert}, lasts {timedelta(seconds=kind.seconds)}")
         lines += [f"  {codes}", f"  {DESCRIPTIONS[name]}"]
-    return "\n".join([*lines, "standard: 28 days with all of these incidents except slow-retries"])
+    return "\n".join(lines)
 
 
 def _write(options: Options, run: Run, log: Callable[[str], None]) -> None:

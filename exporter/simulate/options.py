@@ -11,7 +11,7 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, IncidentPlan, simulate, standard_plan
+from exporter.simulate.scenario import MONDAY, IncidentPlan, simulate
 from exporter.simulate.traffic import Traffic
 from exporter.timestamps import option_seconds
 
@@ -94,7 +94,7 @@ class Options:
 
     def _seconds(self) -> float:
         if self.duration is None:
-            return STANDARD_DAYS * DAY if "standard" in self.incidents else HOUR
+            return HOUR
         seconds = _duration("--for", self.duration)
         if not STEP <= seconds <= 90 * DAY:
             raise ConfigError(f"--for {self.duration}: use a duration from {STEP:g}s to 90d")
@@ -107,16 +107,11 @@ class Options:
 
     def _plan(self, systems: Sequence[str], seconds: float) -> IncidentPlan:
         """Incidents without an offset are spread over the middle half of the run."""
-        if "standard" in self.incidents:
-            if len(self.incidents) > 1:
-                raise ConfigError("--incident standard: give no other --incident")
-            return standard_plan(seconds)
         plan = []
         for number, text in enumerate(self.incidents):
             name, at, offset = text.partition("@")
             if name not in KINDS:
-                names = ", ".join((*KINDS, "standard"))
-                raise ConfigError(f"--incident {text}: unknown; use one of {names}")
+                raise ConfigError(f"--incident {text}: unknown; use one of {', '.join(KINDS)}")
             if not any(system in KINDS[name].codes for system in systems):
                 raise ConfigError(f"--incident {text}: {self.system} does not have this incident")
             onset = (0.25 + 0.5 * number / len(self.incidents)) * seconds

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ import yaml
 
 from exporter.backtest.replay import load_rules
 from exporter.rule_files import RULES
-from tests.lab.cases import BUDGET_KEPT, CASES
+from exporter.simulate.history import DAY, HOUR, History
+from exporter.simulate.incidents import KINDS
+from exporter.simulate.profiles import SYSTEMS
+from exporter.simulate.scenario import MONDAY, simulate
+from exporter.simulate.traffic import Traffic
+from tests.lab.cases import BUDGET_KEPT, CASES, STANDARD, STANDARD_DAYS
 from tests.lab.families import SPIKE, Alarm, ours
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
@@ -22,6 +28,35 @@ from tests.rule_groups import groups, keep_alerts
 
 def test_shipped_rules_are_not_worse_than_recorded() -> None:
     assert worse(short()) == []
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def month(request: pytest.FixtureRequest) -> History:
+    return simulate(request.param, Traffic(10.0), STANDARD_DAYS, STANDARD, step=60.0)
+
+
+def test_standard_month_has_incidents_eight_hours_apart(month: History) -> None:
+    alerting = [incident for incident in month.incidents if incident.expects != "nothing"]
+    assert 19 <= len(alerting) <= 22
+    assert sum(incident.expects == "page" for incident in alerting) >= 17
+    assert min(later.start - earlier.end for earlier, later in pairwise(alerting)) >= 8 * HOUR
+    assert {int(incident.start % DAY // (6 * HOUR)) for incident in alerting} == {0, 1, 2, 3}
+    assert sum((incident.start - MONDAY) // DAY % 7 >= 5 for incident in alerting) >= 4
+    assert sum(incident.end <= MONDAY + 3 * DAY for incident in alerting) == 3
+    assert all(incident.end <= month.end for incident in month.incidents)
+
+
+def test_standard_month_has_every_incident_of_the_system(month: History) -> None:
+    known = {name for name, kind in KINDS.items() if month.system in kind.codes}
+    assert {incident.name for incident in month.incidents} == known - {"slow-retries"}
+
+
+def test_recovery_follows_directly_after_a_stop() -> None:
+    """Fails when the duration of a stop changes and the recovery does not move."""
+    stops = {onset + KINDS["stop"].seconds for name, onset in STANDARD if name == "stop"}
+    recoveries = {onset for name, onset in STANDARD if name == "recovery"}
+    assert recoveries
+    assert recoveries <= stops
 
 
 def budget_rules(target: Path, keep_firing_for: str) -> Path:

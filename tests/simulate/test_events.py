@@ -108,7 +108,7 @@ def test_first_events_need_little_memory() -> None:
 
 @pytest.mark.parametrize("dated", [True, False])
 def test_merged_events_of_two_systems_are_in_order(dated: bool) -> None:
-    histories = [simulate(system, days=0.1) for system in SYSTEMS]
+    histories = [simulate(system, Traffic(), days=0.1) for system in SYSTEMS]
     both = list(merged(histories, dated=dated))
     assert [time for time, _ in both] == sorted(time for time, _ in both)
     assert {event["system"] for _, event in both} == set(SYSTEMS)

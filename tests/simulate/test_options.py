@@ -8,7 +8,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR
 from exporter.simulate.options import Options, Run
-from exporter.simulate.scenario import MONDAY, STANDARD
+from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
 
 NOW = 1_800_000_000.5
@@ -28,8 +28,6 @@ def run(**options: Any) -> Run:
         ({}, HOUR),
         ({"duration": "90s"}, 90.0),
         ({"duration": "0.5d"}, DAY / 2),
-        ({"incidents": ["standard"]}, 28 * DAY),
-        ({"incidents": ["standard"], "duration": "3d"}, 3 * DAY),
     ],
 )
 def test_run_lasts_an_hour_or_as_given(options: dict[str, Any], seconds: float) -> None:
@@ -68,7 +66,6 @@ def test_incidents_start_at_their_offset_or_are_spread() -> None:
     plan = run(incidents=["stop@10m", "capacity-large", "crash-loop"], duration="4h").incidents
     assert [name for name, _ in plan] == ["stop", "capacity-large", "crash-loop"]
     assert [onset for _, onset in plan] == pytest.approx([600.0, 6000.0, 8400.0])
-    assert len(run(incidents=["standard"], duration="3d").incidents) < len(STANDARD)
 
 
 def test_both_systems_have_the_incidents_that_exist_for_them() -> None:
@@ -103,7 +100,6 @@ def test_only_openmetrics_has_missed_scrapes_and_restarts() -> None:
         ({"incidents": ["stop@"]}, "--incident stop@: '' is not a duration"),
         ({"incidents": ["stop@2h"]}, "--incident stop@2h: starts after the end of the simulation"),
         ({"incidents": ["maintenance"]}, "--incident maintenance: streampixel does not have this"),
-        ({"incidents": ["standard", "stop"]}, "--incident standard: give no other --incident"),
     ],
 )
 def test_wrong_value_is_named_with_its_rule(options: dict[str, Any], message: str) -> None:
