@@ -62,8 +62,8 @@ def simulate(
     """Simulate session ends and incidents.
 
     Posts events to an exporter (--url), or writes events (--ndjson) or Prometheus series
-    (--openmetrics). Posted events carry no time, so the exporter counts them on arrival; with --speed 1
-    they carry the current time. Ctrl-C ends posting.
+    (--openmetrics). Posted events carry no time, so the exporter counts them on arrival. Ctrl-C ends
+    posting.
 
     \b
     Exit codes:

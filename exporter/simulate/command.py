@@ -118,7 +118,8 @@ def _play(run: Run, delivery: Delivery) -> None:
         for incident in history.incidents
         for time, change in ((incident.start, "start"), (incident.end, "end"))
     )
-    events = merged(histories, run.seed, dated=run.dated)
+    # Without simulated times: such ends would be too late for alerts.
+    events = merged(histories, run.seed, dated=False)
     following = next(events, None)
 
     def due(time: float) -> Iterator[Event]:
