@@ -64,7 +64,7 @@ def _is_count(node: Node | None) -> bool:
 class Evaluation:
     """Evaluates trees at the instants `at` over the samples of `store`.
 
-    `step` is the default step of subqueries. `rule` is the index of the expression's rule: it does not see
+    `rule` is the index of the expression's rule: it does not see
     the samples of later rules at the same instant. `Evaluated` nodes have values for more instants, of which
     `part` are those in `at`.
     """
@@ -73,12 +73,11 @@ class Evaluation:
         self,
         store: Store,
         at: Times,
-        step: int = STEP,
         rule: int | None = None,
         part: slice = slice(None),
     ) -> None:
         self.at = at
-        self._store, self._step, self._rule, self._part = store, step, rule, part
+        self._store, self._rule, self._part = store, rule, part
 
     def value(self, tree: Node) -> Value:
         """Raises `EvaluationFailed`."""
@@ -148,11 +147,11 @@ class Evaluation:
     def _subquery(self, node: Subquery) -> list[Windows]:
         """The inner expression at all multiples of the step that are in the range of any instant."""
         end = self.at - node.offset
-        step = node.step or self._step
+        step = node.step or STEP
         first = -(-int(end.min() - node.length) // step) * step
         grid = np.arange(first, int(end.max()) + 1, step, dtype=np.int64)
         if not len(grid):
             return []
-        of = vector(Evaluation(self._store, grid, self._step).value(node.inner))
+        of = vector(Evaluation(self._store, grid).value(node.inner))
         samples = Samples.of(grid, of.labels, of.values, of.present)
         return [Windows.of(samples, end, end, node.length)]

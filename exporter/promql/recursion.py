@@ -31,14 +31,13 @@ def recursive_result(
     index: int,
     times: Times,
     store: Store,
-    step: int,
     own: Set[Selector],
 ) -> Samples:
     """The rule's result; its samples are in `store` afterwards. `own` are selectors of its own results."""
     # Assumes that the result before a span of instants continues, and evaluates the span. Results are final
     # until the first instant, inclusive, whose result differs from the assumption; the next span begins after
     # it. So a span needs an evaluation per change of its results, not per instant.
-    once = Evaluation(store, times, step, index)
+    once = Evaluation(store, times, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, own))
     reach = _reach(rule.tree)
     results = _Results(rule, times)
@@ -49,7 +48,7 @@ def recursive_result(
         first = int(np.searchsorted(times, times[begin] - reach))
         store.discard(index)
         store.add(results.written(first, columns.stop), index)
-        evaluation = Evaluation(store, times[columns], step, index, columns)
+        evaluation = Evaluation(store, times[columns], index, columns)
         changed = results.put(columns, expression_result(rule, evaluation))
         if changed is None:
             begin = columns.stop

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from exporter.errors import ConfigError, UnsupportedRule
-from exporter.promql.evaluate import STEP, Evaluation, parse_supported
+from exporter.promql.evaluate import STEP, Evaluation
 from exporter.promql.expression import Selector, Subquery, selectors, walk
 from exporter.promql.recursion import recursive_result
 from exporter.promql.results import result
 from exporter.promql.rulefile import ALERTNAME, Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import METRIC_NAME, EvaluationFailed, Times, Vector, drop, vector
+from exporter.promql.value import METRIC_NAME, EvaluationFailed, Times, drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,9 @@ class Run:
 
     Groups are evaluated in the given order at `first` and every interval after it. A rule reads the results
     of earlier groups and rules up to its own instant, and its own and later results up to just before it.
-    `interval`, in seconds, replaces each group's interval and the default step of subqueries.
-
-    Metrics with names in `keep` can be queried later, None keeps all; others are dropped when no rule needs
-    them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`, and
-    `ConfigError` for a rule whose evaluation fails.
+    `store` keeps the scraped series, and metrics with names in `keep`, None for all; others are dropped when
+    no rule needs them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as
+    `Dependencies`, and `ConfigError` for a rule whose evaluation fails.
     """
 
     def __init__(
@@ -109,16 +107,14 @@ class Run:
         first: float,
         last: float,
         *,
-        interval: float | None = None,
         keep: frozenset[str] | None = frozenset(),
     ) -> None:
         self.firings: list[Firing] = []
-        self._store = Store(scraped)
-        self._step = round(interval * 1000) if interval else STEP
+        self.store = Store(scraped)
         rules: list[Rule] = []
         times: list[Times] = []
         for group in groups:
-            every = self._step if interval else group.interval or STEP
+            every = group.interval or STEP
             rules += group.rules
             instants = np.arange(round(first * 1000), round(last * 1000) + 1, every, dtype=np.int64)
             times += [instants] * len(group.rules)
@@ -137,22 +133,14 @@ class Run:
             for written in (*dependencies.reads[index], index):
                 kept = keep is None or not keep.isdisjoint(rules[written].metrics)
                 if not kept and last_reader.get(written, index) == index:
-                    self._store.discard(written)
-
-    def query(self, text: str, at: Iterable[float]) -> Vector:
-        """An expression at some instants (Unix seconds, ascending), over scraped and kept series.
-
-        Raises `Unsupported` and `EvaluationFailed`.
-        """
-        times = np.array([round(instant * 1000) for instant in at], np.int64)
-        return vector(Evaluation(self._store, times, self._step).value(parse_supported(text)))
+                    self.store.discard(written)
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Samples:
         own = {part for part in selectors(rule.tree) if index in dependencies.writers(part)}
         if own:
-            return recursive_result(rule, index, times, self._store, self._step, own)
-        samples = result(rule, Evaluation(self._store, times, self._step, index))
-        self._store.add(samples, index)
+            return recursive_result(rule, index, times, self.store, own)
+        samples = result(rule, Evaluation(self.store, times, index))
+        self.store.add(samples, index)
         return samples
 
 

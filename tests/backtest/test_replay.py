@@ -17,6 +17,7 @@ from exporter.promql.run import Run
 from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
 from tests.backtest.histories import START
+from tests.promql.promtool import query
 
 TAXONOMY, GROUPS = load(), load_rules(RULES)
 HOUR, DAY = 3600.0, 86400.0
@@ -161,8 +162,8 @@ def test_series_of_repeats_can_be_read_by_rules() -> None:
         series = counters.series(TAXONOMY.systems["streampixel"])
         run = Run((), series, counters.start, counters.end)
         labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
-        query = f"session_end_repeats_total{{{labels}}}"
-        return run.query(query, [60.0]).values[:, 0].tolist()
+        repeats_of = f"session_end_repeats_total{{{labels}}}"
+        return query(run, repeats_of, [60.0]).values[:, 0].tolist()
 
     assert value(totals // 4) == [1.0]
 

@@ -27,6 +27,7 @@ from tests.dashboards.shipped import PanelQuery, interpolated
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.history import write_blocks
+from tests.promql.promtool import at_interval, query
 from tests.rule_groups import RULES
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import TOKEN, body, token_file
@@ -145,8 +146,8 @@ class States:
         scraped = self._scraped(state, targets, hours, traffic)
         first = self._scraped(state, [t for t in targets if t[1:] == TARGETS[0]], hours, traffic)
         times = scraped.times / 1000
-        run = Run(load_rules(RULES), [first], times[0], times[-1], interval=MINUTE, keep=None)
-        every = run.query('{__name__=~"ALERTS|.+:.+"}', times)
+        run = Run(at_interval(load_rules(RULES), MINUTE), [first], times[0], times[-1], keep=None)
+        every = query(run, '{__name__=~"ALERTS|.+:.+"}', times)
         return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
 
 

@@ -17,6 +17,7 @@ from exporter.promql.value import Flags, Floats
 from exporter.simulate.history import Counts
 from exporter.taxonomy.model import Outcome, System
 from tests.lab.places import named_place, place_metrics, series_by_region
+from tests.promql.promtool import query
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -86,7 +87,7 @@ class Plain:
     def increase(self, window: int) -> Floats:
         """(rows, codes)"""
         expression = f"sum by (code) (increase(session_ends_total[{window + 1}s]))"
-        result = self._history.query(expression, self.times)
+        result = query(self._history, expression, self.times)
         columns = {dict(labels)["code"]: row for row, labels in enumerate(result.labels)}
         counts = np.where(result.present, result.values, 0.0)
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)

@@ -19,6 +19,7 @@ from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME
 from exporter.simulate.history import Counts, History, Incident
 from exporter.taxonomy.model import System
+from tests.promql.promtool import query as evaluate
 
 REGION: Final = "region "
 """Names of incidents of one region begin so; the region's part of all ends follows: "region 3%"."""
@@ -73,7 +74,7 @@ def place_metrics(groups: Iterable[Group]) -> frozenset[str]:
 def named_place(run: Run, firing: Firing) -> str:
     """The first label and value that a query of the description returns, or ""."""
     for query in _queries(firing.rule, firing.labels):
-        result = run.query(query, [firing.start + _WAIT])
+        result = evaluate(run, query, [firing.start + _WAIT])
         for row, present in zip(map(dict, result.labels), result.present[:, 0], strict=True):
             if present and "value" in row:
                 return f"{row['label']} {row['value']}"

@@ -1,16 +1,19 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from exporter.promql.evaluate import Evaluation, parse_supported
+from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME
+from exporter.promql.value import METRIC_NAME, Vector, vector
 from tests.programs import finished
 from tests.rules.series import parsed, series
 
@@ -18,6 +21,16 @@ Values = dict[Hashable, float]
 Series = dict[int, Values]
 """Values by instant in seconds, and by labels."""
 _SAMPLE = re.compile(r'(\{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}) ([-+\w.]+)')
+
+
+def at_interval(groups: Sequence[Group], seconds: float) -> list[Group]:
+    return [replace(group, interval=round(1000 * seconds)) for group in groups]
+
+
+def query(run: Run, text: str, at: Iterable[float]) -> Vector:
+    """An expression at some instants (Unix seconds, ascending), over scraped and kept series."""
+    times = np.array([round(instant * 1000) for instant in at], np.int64)
+    return vector(Evaluation(run.store, times).value(parse_supported(text)))
 
 
 def evaluated(
@@ -70,7 +83,7 @@ def _inputs(samples: Samples) -> list[dict[str, Any]]:
 
 def differences(run: Run, theirs: Series) -> list[str]:
     """Differences at all instants of `theirs`, for all series including scraped series."""
-    ours = run.query('{__name__=~".+"}', theirs)
+    ours = query(run, '{__name__=~".+"}', theirs)
     lines = []
     for column, (at, expected) in enumerate(theirs.items()):
         rows = np.flatnonzero(ours.present[:, column]).tolist()

@@ -12,7 +12,7 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
-from tests.promql.promtool import differences, evaluated
+from tests.promql.promtool import at_interval, differences, evaluated, query
 from tests.promql.test_rulefile import written
 
 STEP, ROWS = 30, 160
@@ -89,7 +89,7 @@ def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
     path, series = tmp_path / "rules.yml", scraped(1)
     path.write_text(RULES)
     groups = load([path])
-    run = Run(groups, series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    run = Run(at_interval(groups, STEP), series, 0, (ROWS - 1) * STEP, keep=None)
     theirs = evaluated(tmp_path, [path], [group.name for group in groups], series, STEP)
     assert differences(run, theirs)[:5] == []
     alerts = {rule.name for rule in groups[-1].rules}
@@ -138,7 +138,7 @@ def test_rule_whose_evaluation_fails_is_an_error(
 
 def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
     run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
-    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
+    assert not query(run, "count_over_time(x[20s:1m])", [90]).present.any()
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
@@ -150,6 +150,6 @@ def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
     for groups in ([slow, fast], [fast, slow]):
         path.write_text(yaml.safe_dump({"groups": groups}))
         run = Run(load([path]), [], 0, 300, keep=frozenset(["fast"]))
-        results.append(run.query("fast", range(120, 301, 60)).values.tolist())
-        assert run.query("slow", [300]).labels == ()
+        results.append(query(run, "fast", range(120, 301, 60)).values.tolist())
+        assert query(run, "slow", [300]).labels == ()
     assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]

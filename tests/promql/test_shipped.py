@@ -12,7 +12,7 @@ from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import Floats
 from exporter.rule_files import RULES
-from tests.promql.promtool import differences, evaluated
+from tests.promql.promtool import at_interval, differences, evaluated
 from tests.rules.series import CODES, code_texts, ends, parsed, scraped
 
 STEP, ROWS = 30, 280
@@ -107,7 +107,7 @@ def test_shipped_rules_write_the_samples_of_promtool(tmp_path: Path) -> None:
         key=lambda group: order.index(group.name) if group.name in order else len(order),
     )
     series = eventful()
-    run = Run(groups, series, 0.0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    run = Run(at_interval(groups, STEP), series, 0.0, (ROWS - 1) * STEP, keep=None)
     names = [group.name for group in groups]
     theirs = evaluated(tmp_path, files, names, series, STEP)
     assert differences(run, theirs) == []

@@ -20,6 +20,7 @@ from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.taxonomy.model import Code
 from tests.programs import output
+from tests.promql.promtool import at_interval, query
 from tests.rule_groups import RULES, groups, keep_alerts
 from tests.rules.series import (
     CODES,
@@ -196,10 +197,10 @@ def _promtool(
 def _evaluated(case: Case, rules: Sequence[Path], step: float) -> list[str]:
     """Differences between the case's queries and their results in exporter.promql."""
     last = 60 * max(at for at, *_ in case.queries)
-    run = Run(load(rules), _samples(case), 0.0, last, interval=60 * step, keep=None)
+    run = Run(at_interval(load(rules), 60 * step), _samples(case), 0.0, last, keep=None)
     differences: list[str] = []
     for at, expr, expected in case.queries:
-        vector = run.query(expr, [60 * at])
+        vector = query(run, expr, [60 * at])
         values = {
             row: float(vector.values[place, 0])
             for place, row in enumerate(vector.labels)
