@@ -95,9 +95,9 @@ class Run:
 
     Groups are evaluated in the given order at `first` and every interval after it. A rule reads the results
     of earlier groups and rules up to its own instant, and its own and later results up to just before it.
-    `store` keeps the scraped series, and metrics with names in `keep`, None for all; others are dropped when
-    no rule needs them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as
-    `Dependencies`, and `ConfigError` for a rule whose evaluation fails.
+    `store` has the scraped series; results are dropped when no rule needs them any more, unless `keep`.
+    Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`, and `ConfigError` for
+    a rule whose evaluation fails.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Run:
         first: float,
         last: float,
         *,
-        keep: frozenset[str] | None = frozenset(),
+        keep: bool = False,
     ) -> None:
         self.firings: list[Firing] = []
         self.store = Store(scraped)
@@ -131,8 +131,7 @@ class Run:
             if rule.alert:
                 self.firings += _firings(rule, samples)
             for written in (*dependencies.reads[index], index):
-                kept = keep is None or not keep.isdisjoint(rules[written].metrics)
-                if not kept and last_reader.get(written, index) == index:
+                if not keep and last_reader.get(written, index) == index:
                     self.store.discard(written)
 
     def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Samples:

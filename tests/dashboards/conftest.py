@@ -146,7 +146,7 @@ class States:
         scraped = self._scraped(state, targets, hours, traffic)
         first = self._scraped(state, [t for t in targets if t[1:] == TARGETS[0]], hours, traffic)
         times = scraped.times / 1000
-        run = Run(at_interval(load_rules(RULES), MINUTE), [first], times[0], times[-1], keep=None)
+        run = Run(at_interval(load_rules(RULES), MINUTE), [first], times[0], times[-1], keep=True)
         every = query(run, '{__name__=~"ALERTS|.+:.+"}', times)
         return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
 

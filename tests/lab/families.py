@@ -14,9 +14,7 @@ from exporter.backtest.notifications import PAGE
 from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.value import Flags, Floats
-from exporter.simulate.history import Counts
 from exporter.taxonomy.model import Outcome, System
-from tests.lab.places import named_place, place_metrics, series_by_region
 from tests.promql.promtool import query
 
 LEARNING: Final = 3 * 86400
@@ -25,12 +23,11 @@ STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert that fired from `start` to `end`, Unix seconds; its description names the place `place`."""
+    """An alert that fired from `start` to `end`, Unix seconds."""
 
     labels: Mapping[str, str]
     start: float
     end: float
-    place: str = ""
 
     @property
     def signal(self) -> str:
@@ -46,24 +43,13 @@ class Alarm:
         return self.labels["severity"]
 
 
-def ours(
-    counters: Counters,
-    system: System,
-    groups: Sequence[Group],
-    regions: Mapping[tuple[str, str], Counts],
-) -> list[Alarm]:
+def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    keep = place_metrics(groups) if regions else frozenset[str]()
     series = [*counters.series(system), process_start(counters.start, counters.end)]
-    series += series_by_region(counters, system, regions)
-    run = Run(groups, series, counters.start, counters.end, keep=keep)
+    run = Run(groups, series, counters.start, counters.end)
+    end = counters.end + counters.step
     return [
-        Alarm(
-            firing.labels,
-            firing.start,
-            counters.end + counters.step if firing.end is None else firing.end,
-            named_place(run, firing) if regions and firing.labels["signal"] == SPIKE else "",
-        )
+        Alarm(firing.labels, firing.start, end if firing.end is None else firing.end)
         for firing in run.firings
     ]
 

@@ -7,10 +7,9 @@ from typing import Final
 
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE, TICKET
-from exporter.simulate.history import Counts, Incident
+from exporter.simulate.history import Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
-from tests.lab.places import place_of
 
 AFTER: Final = 600.0
 """Seconds after an incident in which a page may belong to it: the shortest window is 5 minutes."""
@@ -28,13 +27,12 @@ class Trial:
     """Counters, and the incidents that expect an alert.
 
     The value of an incident is the seconds that an ideal observer needs: NaN if unknown, None if the observer
-    misses the incident, which then does not count. `regions` has running sums by label and value.
+    misses the incident, which then does not count.
     """
 
     system: System
     counters: Counters
     incidents: Mapping[Incident, float | None]
-    regions: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ class Detection:
 
     `after` is in seconds, None if the incident was missed; `reset` is how long alarms continued after it.
     `notifications` are Alertmanager's about pages, from the incident's start to 10 minutes after its end.
-    `placed`: whether the first alarm named the right place, or none where there is none; None if unknown.
     """
 
     incident: Incident
@@ -51,7 +48,6 @@ class Detection:
     after: float | None
     reset: float
     notifications: int
-    placed: bool | None
 
 
 @dataclass(slots=True)
@@ -84,7 +80,7 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     for incident, best in trial.incidents.items():
         if best is None:
             continue
-        detection = _detection(incident, best, alarms, sent, bool(trial.regions))
+        detection = _detection(incident, best, alarms, sent)
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
     for severity, false, after in (
         (PAGE, result.false_pages, AFTER),
@@ -170,7 +166,7 @@ def per_month(count: int, days: float) -> float:
 
 
 def _detection(
-    incident: Incident, best: float, alarms: Sequence[Alarm], sent: Sequence[float], places: bool
+    incident: Incident, best: float, alarms: Sequence[Alarm], sent: Sequence[float]
 ) -> Detection:
     during = [
         alarm
@@ -188,7 +184,6 @@ def _detection(
         None if begun is None else max(begun.start - incident.start, 0.0),
         max(last - incident.end, 0.0),
         sum(incident.start <= at <= incident.end + AFTER for at in sent),
-        begun.place == place_of(incident) if begun and places else None,
     )
 
 

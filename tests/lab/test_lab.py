@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.backtest.replay import load_rules
 from exporter.rule_files import RULES
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic
-from tests.lab.cases import BUDGET_KEPT, CASES, STANDARD, STANDARD_DAYS
-from tests.lab.families import SPIKE, Alarm, ours
+from tests.lab.cases import BUDGET_KEPT, STANDARD, STANDARD_DAYS
+from tests.lab.families import Alarm
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
-from tests.lab.runs import cases, trial
+from tests.lab.runs import cases
 from tests.lab.score import sent_pages
 from tests.programs import finished
 from tests.rule_groups import groups, keep_alerts
@@ -109,14 +108,6 @@ def test_group_of_pages_is_notified_of_new_alerts(
     ]
     alarms.append(Alarm({"severity": "ticket"}, 0, 60_000))
     assert [round(at / 60, 2) for at in sent_pages(alarms, 501 * 60)] == expected
-
-
-def test_spikes_name_the_failing_region() -> None:
-    """The place is read from the queries in the description of the shipped rule."""
-    (history,) = CASES["region 10%"].histories(1_000, 1)
-    item = trial(history, regions=True)
-    alarms = ours(item.counters, item.system, load_rules(RULES), item.regions)
-    assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}
 
 
 @pytest.mark.parametrize(

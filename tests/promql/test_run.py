@@ -89,7 +89,7 @@ def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
     path, series = tmp_path / "rules.yml", scraped(1)
     path.write_text(RULES)
     groups = load([path])
-    run = Run(at_interval(groups, STEP), series, 0, (ROWS - 1) * STEP, keep=None)
+    run = Run(at_interval(groups, STEP), series, 0, (ROWS - 1) * STEP, keep=True)
     theirs = evaluated(tmp_path, [path], [group.name for group in groups], series, STEP)
     assert differences(run, theirs)[:5] == []
     alerts = {rule.name for rule in groups[-1].rules}
@@ -105,7 +105,7 @@ def series(metric: str, values: list[float], **pairs: str) -> Samples:
 
 def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> Run:
     last = (len(scraped[0].times) - 1) * 60
-    return Run(load([written(folder, *rules)]), scraped, 0, last, keep=None)
+    return Run(load([written(folder, *rules)]), scraped, 0, last, keep=True)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,8 @@ def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
     results = []
     for groups in ([slow, fast], [fast, slow]):
         path.write_text(yaml.safe_dump({"groups": groups}))
-        run = Run(load([path]), [], 0, 300, keep=frozenset(["fast"]))
+        run = Run(load([path]), [], 0, 300, keep=True)
         results.append(query(run, "fast", range(120, 301, 60)).values.tolist())
-        assert query(run, "slow", [300]).labels == ()
+        # Results that no later rule reads are dropped.
+        assert query(Run(load([path]), [], 0, 300), "slow", [300]).labels == ()
     assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]

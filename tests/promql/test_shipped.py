@@ -107,7 +107,7 @@ def test_shipped_rules_write_the_samples_of_promtool(tmp_path: Path) -> None:
         key=lambda group: order.index(group.name) if group.name in order else len(order),
     )
     series = eventful()
-    run = Run(at_interval(groups, STEP), series, 0.0, (ROWS - 1) * STEP, keep=None)
+    run = Run(at_interval(groups, STEP), series, 0.0, (ROWS - 1) * STEP, keep=True)
     names = [group.name for group in groups]
     theirs = evaluated(tmp_path, files, names, series, STEP)
     assert differences(run, theirs) == []

@@ -197,7 +197,7 @@ def _promtool(
 def _evaluated(case: Case, rules: Sequence[Path], step: float) -> list[str]:
     """Differences between the case's queries and their results in exporter.promql."""
     last = 60 * max(at for at, *_ in case.queries)
-    run = Run(at_interval(load(rules), 60 * step), _samples(case), 0.0, last, keep=None)
+    run = Run(at_interval(load(rules), 60 * step), _samples(case), 0.0, last, keep=True)
     differences: list[str] = []
     for at, expr, expected in case.queries:
         vector = query(run, expr, [60 * at])
