@@ -88,9 +88,9 @@ class Counters:
         """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""
         times = self.start + np.arange(len(self.totals)) * float(self.step)
         shape = len(rows), len(times)
-        return Samples.of(
+        return Samples(
             np.round(times * 1000).astype(np.int64),
-            [labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows],
+            tuple(labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows),
             np.broadcast_to(values.astype(np.float64), shape),
             np.broadcast_to(self.present, shape),
         )
@@ -101,7 +101,7 @@ def process_start(first: float, last: float) -> Samples:
     times = np.arange(round(first * 1000), round(last * 1000) + 1, STEP * 1000, dtype=np.int64)
     row = labels({METRIC_NAME: "process_start_time_seconds", **_TARGET})
     shape = 1, len(times)
-    return Samples.of(times, [row], np.full(shape, first), np.ones(shape, np.bool_))
+    return Samples(times, (row,), np.full(shape, first), np.ones(shape, np.bool_))
 
 
 class Ends:

@@ -153,5 +153,5 @@ class Evaluation:
         if not len(grid):
             return []
         of = vector(Evaluation(self._store, grid).value(node.inner))
-        samples = Samples.of(grid, of.labels, of.values, of.present)
+        samples = Samples(grid, of.labels, of.values, of.present)
         return [Windows.of(samples, end, end, node.length)]

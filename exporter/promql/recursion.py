@@ -119,7 +119,9 @@ class _Results:
             begin = self._inactive(begin)
         columns = slice(begin, end)
         values, present = self._values[:, columns], self._present[:, columns]
-        return written(self._rule, Samples.of(self._times[columns], self._rows, values, present))
+        return written(
+            self._rule, Samples(self._times[columns], tuple(self._rows), values, present)
+        )
 
     def _inactive(self, begin: int) -> int:
         """The last evaluation until `begin` before which no alert is active, nor kept firing."""

@@ -30,7 +30,7 @@ def written(rule: Rule, results: Samples) -> Samples:
 
 def _samples(value: Vector, times: Times) -> Samples:
     """The samples of a vector; rows without any value are left out."""
-    samples = Samples.of(times, value.labels, value.values, value.present)
+    samples = Samples(times, value.labels, value.values, value.present)
     return samples.rows(np.flatnonzero(value.present.any(axis=1)).tolist())
 
 

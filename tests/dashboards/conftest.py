@@ -139,7 +139,9 @@ class States:
             series.append(labels(present | {METRIC_NAME: metric}))
             rows.append(values)
         numbers = np.array(rows, dtype=np.float64)
-        return Samples.of((times * 1000).astype(np.int64), series, numbers, np.isfinite(numbers))
+        return Samples(
+            (times * 1000).astype(np.int64), tuple(series), numbers, np.isfinite(numbers)
+        )
 
     def _with_rules(self, state: int, targets: Any, hours: float, traffic: bool) -> list[Samples]:
         """The rules read one target of each cluster: replicas do not change their results."""
@@ -148,7 +150,7 @@ class States:
         times = scraped.times / 1000
         run = Run(at_interval(load_rules(RULES), MINUTE), [first], times[0], times[-1], keep=True)
         every = query(run, '{__name__=~"ALERTS|.+:.+"}', times)
-        return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
+        return [scraped, Samples(scraped.times, every.labels, every.values, every.present)]
 
 
 def _rise(metric: str, shown: Labels) -> tuple[float, int]:

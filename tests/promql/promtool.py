@@ -44,7 +44,8 @@ def evaluated(
 
     The test case expects no series at all, so promtool's errors contain all series.
     """
-    instants = range(0, step * len(scraped[0].times), step)
+    last = max(int(samples.times[-1]) for samples in scraped) // 1000
+    instants = range(0, last + 1, step)
     document = {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
@@ -52,7 +53,7 @@ def evaluated(
         "tests": [
             {
                 "interval": f"{step}s",
-                "input_series": [row for samples in scraped for row in _inputs(samples)],
+                "input_series": [row for samples in scraped for row in _inputs(samples, step)],
                 "promql_expr_test": [
                     {"expr": '{__name__=~".+"}', "eval_time": f"{at}s", "exp_samples": []}
                     for at in instants
@@ -70,13 +71,16 @@ def evaluated(
     }
 
 
-def _inputs(samples: Samples) -> list[dict[str, Any]]:
+def _inputs(samples: Samples, step: int) -> list[dict[str, Any]]:
     rows = []
+    columns = (samples.times // (1000 * step)).tolist()
     for row, labels in enumerate(samples.labels):
         pairs = dict(labels)
-        texts = np.where(samples.stale[row], "stale", "_").tolist()
-        for column in np.flatnonzero(samples.present[row]).tolist():
-            texts[column] = f"{samples.values[row, column]:.17g}"
+        texts = ["_"] * (columns[-1] + 1)
+        for column, value, present in zip(
+            columns, samples.values[row], samples.present[row], strict=True
+        ):
+            texts[column] = f"{value:.17g}" if present else "stale"
         rows.append({"series": series(pairs.pop(METRIC_NAME), pairs), "values": " ".join(texts)})
     return rows
 

@@ -1,6 +1,6 @@
 """Rules that read their own results, fail or lose their series, evaluated here and by promtool."""
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
+from tests.promql.history import without_gaps
 from tests.promql.promtool import at_interval, differences, evaluated, query
 from tests.promql.test_rulefile import written
 
@@ -67,21 +68,21 @@ def scraped(seed: int) -> list[Samples]:
     random = np.random.default_rng(seed)
     times = np.arange(ROWS, dtype=np.int64) * STEP * 1000
 
-    def samples(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Samples:
+    def samples(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Iterator[Samples]:
         present = random.random(values.shape) < 0.97
         for row in present:
             for begin in random.integers(0, ROWS, 4):
                 row[begin : begin + random.integers(1, 20)] = False
         names = [labels({METRIC_NAME: metric, **pair}) for pair in pairs]
-        written = Samples.of(times, names, values, present)
-        return replace(written, stale=written.stale & (random.random(values.shape) < 0.5))
+        known = present | (random.random(values.shape) < 0.5)
+        return without_gaps(times, names, values, present, known)
 
     pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "٣", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
     totals = np.cumsum(random.integers(0, 5, (3, ROWS)), axis=1) + 0.0
     totals[1, 70:] -= totals[1, 70]
     others = samples("y", [{"j": "a"}, {"j": "b"}], random.integers(1, 5, (2, ROWS)) + 0.0)
-    return [samples("x", pairs, levels), samples("total", pairs, totals), others]
+    return [*samples("x", pairs, levels), *samples("total", pairs, totals), *others]
 
 
 def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def series(metric: str, values: list[float], **pairs: str) -> Samples:
     """A scrape per minute from 0 on; NaN is a stale marker."""
     numbers = np.array([values])
     times = np.arange(len(values), dtype=np.int64) * 60_000
-    return Samples.of(times, [labels({METRIC_NAME: metric, **pairs})], numbers, ~np.isnan(numbers))
+    return Samples(times, (labels({METRIC_NAME: metric, **pairs}),), numbers, ~np.isnan(numbers))
 
 
 def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> Run:

@@ -41,7 +41,7 @@ def eventful() -> list[Samples]:
     def add(series: str, values: Floats) -> None:
         row = parsed(series)
         scrapes = present[INSTANCES.index(dict(row)["instance"])]
-        result.append(Samples.of(times, [row], values[np.newaxis], scrapes[np.newaxis]))
+        result.append(Samples(times, (row,), values[np.newaxis], scrapes[np.newaxis]))
 
     for place, total in enumerate(totals(random)):
         code = CODES["softdrive", SOFTDRIVE[place]]

@@ -219,7 +219,9 @@ def _samples(case: Case) -> list[Samples]:
     for name, text in case.all_inputs().items():
         values = np.array(expanded(text))
         times = np.arange(len(values), dtype=np.int64) * round(60_000 * case.every)
-        stale = values == STALE
-        present = ~(np.isnan(values) | stale)
-        result.append(Samples(times, (parsed(name),), values[None], present[None], stale[None]))
+        known = ~np.isnan(values)
+        present = values[known] != STALE
+        if known.any():
+            row = (parsed(name),)
+            result.append(Samples(times[known], row, values[None, known], present[None]))
     return result
