@@ -84,11 +84,7 @@ def backtest(
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
     replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
-        periods = ", ".join(
-            f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
-            for counters in all_counters
-        )
-        note(f"error: --since, --until: no part of the history ({periods})")
+        note("error: --since, --until: no end of a session between them")
         return 2
     if json:
         print(as_json(replayed, events), flush=True)

@@ -105,9 +105,8 @@ class Report:
         if not by_code:
             return
         self._heading("Noisy codes")
-        several = len(self.replays) > 1
-        titles = ["Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
-        table = _table(*(["System"] if several else []), *titles, right=titles[2:])
+        titles = ["System", "Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
+        table = _table(*titles, right=titles[3:])
         rows = []
         for (number, code), firings in by_code.items():
             replay = self.replays[number]
@@ -115,7 +114,7 @@ class Report:
             pages = sum(severity(firing.labels) == PAGE for firing in firings)
             seconds = sum(map(replay.seconds, firings))
             cells: list[str | Text] = [
-                *([Text(replay.system)] if several else []),
+                Text(replay.system),
                 Text(code or "all", style="bold"),
                 Text(firings[0].labels.get(NAME, "") if code else "alerts without a code"),
                 f"{pages:,}",
