@@ -118,8 +118,8 @@ def _play(run: Run, delivery: Delivery) -> None:
         for incident in history.incidents
         for time, change in ((incident.start, "start"), (incident.end, "end"))
     )
-    # Without simulated times: such ends would be too late for alerts.
-    events = merged(histories, run.seed, dated=False)
+    # Without `occurred_at`, simulated times: such ends would be too late for alerts.
+    events = merged(histories, run.seed)
     following = next(events, None)
 
     def due(time: float) -> Iterator[Event]:
