@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 
@@ -74,9 +73,14 @@ def backtest(
             "is a rule file missing?"
         )
     check(files)
-    with Seen() as seen:
+    with Seen() as seen, errors.status("reading …"):
         reader = EventReader(known, seen, now(), note)
-        _read([Source(path, format, fields) for path in files], reader, errors)
+        for source in [Source(path, format, fields) for path in files]:
+            reader.read(source)
+            if source.refused:
+                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
+            for line in source.names.without_code_lines():
+                note(f"{source.name}: {line}")
     events = reader.counts
     all_counters = reader.ends.counters()
     if not all_counters:
@@ -117,18 +121,3 @@ def as_json(replayed: Sequence[Replay], events: EventCounts) -> str:
             row["unknown_codes"] = dict(codes.most_common(MOST_SHOWN))
         rows.append(row)
     return json.dumps(rows, ensure_ascii=False, indent=2)
-
-
-def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> None:
-    with errors.status("reading …") if errors.is_terminal else nullcontext() as status:
-
-        def progress() -> None:
-            if status:
-                status.update(f"reading … {reader.counts.read:,} events")
-
-        for source in sources:
-            reader.read(source, progress)
-            if source.refused:
-                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
-            for line in source.names.without_code_lines():
-                reader.counts.note(f"{source.name}: {line}")

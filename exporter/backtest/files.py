@@ -52,13 +52,12 @@ class EventReader:
         self._repeats = Repeats()
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
-    def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
+    def read(self, source: Source) -> None:
+        """Counts all events."""
         records = source.read(self.counts.note)
         with Seen() as equal:
             while chunk := list(islice(records, _CHUNK)):
                 self._count(source.name, chunk, equal)
-                progress()
         self.counts.ignored |= source.names.ignored
 
     def _count(self, name: str, records: list[tuple[int, Record]], equal: Seen) -> None:

@@ -21,7 +21,7 @@ def read(path: Path, **options: Any) -> tuple[EventReader, list[str]]:
     notes: list[str] = []
     with Seen() as seen:
         reader = EventReader(TAXONOMY, seen, NOW, notes.append, **options)
-        reader.read(Source(path), lambda: None)
+        reader.read(Source(path))
     return reader, notes
 
 
@@ -95,7 +95,7 @@ def test_events_without_an_id_are_identified_as_by_send(tmp_path: Path) -> None:
     with Seen() as seen:
         reader = EventReader(TAXONOMY, seen, NOW, lambda _: None)
         for path in paths:
-            reader.read(Source(path), lambda: None)
+            reader.read(Source(path))
     assert (reader.counts.counted, reader.counts.duplicates) == (6, 6)
 
 
