@@ -21,7 +21,7 @@ from exporter.promql.expression import (
 from exporter.promql.results import expression_result, written
 from exporter.promql.rulefile import Rule
 from exporter.promql.samples import LOOKBACK, Samples, Store
-from exporter.promql.value import Labels, Times
+from exporter.promql.value import EvaluationFailed, Labels, Times
 
 _LONGEST_SPAN: Final = 4096
 
@@ -49,7 +49,14 @@ def recursive_result(
         store.discard(index)
         store.add(results.written(first, columns.stop), index)
         evaluation = Evaluation(store, times[columns], index, columns)
-        changed = results.put(columns, expression_result(rule, evaluation))
+        try:
+            changed = results.put(columns, expression_result(rule, evaluation))
+        except EvaluationFailed:
+            if size == 1:
+                raise
+            # The real results may be others than the assumed results.
+            size = 1
+            continue
         if changed is None:
             begin = columns.stop
             size = min(size * 2, _LONGEST_SPAN)

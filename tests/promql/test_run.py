@@ -1,5 +1,6 @@
 """Rules that read their own results, fail or lose their series, evaluated here and by promtool."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +136,21 @@ def test_rule_whose_evaluation_fails_is_an_error(
     )
     with pytest.raises(ConfigError, match=f"group 'g', rule 'r': the evaluation fails: {reason}"):
         run_rules(tmp_path, [rule], *inputs)
+
+
+def test_rule_that_reads_its_own_results_fails_only_for_real_results(tmp_path: Path) -> None:
+    """Results of a long span are assumed first, and were joined although one of them had ended."""
+    rule = {"record": "r", "expr": "x unless on (j) y or y * on (j) r"}
+    none = [math.nan] * 20
+    inputs = (
+        series("x", [1] * 40, i="1", j="a"),
+        series("x", [1] * 20 + none, i="2", j="a"),
+        series("y", [*none, math.nan] + [2] * 19, j="a"),
+    )
+    run = run_rules(tmp_path, [rule], *inputs)
+    assert query(run, "r", [1200, 1260, 1320]).values.max(axis=0).tolist() == [1, 2, 4]
+    with pytest.raises(ConfigError, match="found duplicate series"):
+        run_rules(tmp_path, [rule], *inputs[:2], series("y", none + [2] * 20, j="a"))
 
 
 def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
