@@ -83,6 +83,7 @@ def backtest(
                 note(f"{source.name}: {line}")
     events = reader.counts
     all_counters = reader.ends.counters()
+    events.remove(reader.ends.removed)
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")

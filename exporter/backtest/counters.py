@@ -1,7 +1,7 @@
 """One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, Flags, Floats, labels
 from exporter.taxonomy.model import System, Taxonomy
+from exporter.timestamps import rfc3339
 
 Totals = NDArray[np.int64]
 STEP: Final = 30
@@ -21,6 +22,10 @@ STEP: Final = 30
 _DAY: Final = 86400 // STEP
 _MOST_DAYS: Final = 200
 """The rules' arrays then take 3 GB with 25 codes (measured)."""
+_MEMORY: Final = 8
+"""Days. The shipped rules read nothing older: a baseline is seven days of shares of a day."""
+_OUTLIERS: Final = 0.01
+"""The share of all ends that may be outliers."""
 _TARGET: Final = {"job": "session-end-exporter", "instance": "backtest"}
 
 
@@ -104,6 +109,10 @@ def process_start(first: float, last: float) -> Samples:
     return Samples(times, (row,), np.full(shape, first), np.ones(shape, np.bool_))
 
 
+def _date(day: int) -> str:
+    return rfc3339(day * 86400.0).partition("T")[0]
+
+
 class Ends:
     """Counts ends by system, bin and code, in any order. Memory depends on bins, not on ends."""
 
@@ -114,15 +123,14 @@ class Ends:
         }
         self._days: dict[tuple[int, str], NDArray[np.int32]] = {}
         """All ends and the repeats among them, by day and system: (2, bins, codes)."""
+        self._early = 0
+        self.removed: dict[str, int] = {}
+        """Ends that `counters` leaves out, by reason."""
 
     def add(
         self, system: str, codes: Sequence[str], times: Sequence[float], repeats: Sequence[bool]
-    ) -> int:
-        """Adds an end per code at the Unix time in the same position.
-
-        Returns how many ends are removed, because they are `_MOST_DAYS` before the last end: one wrong clock
-        must not fill the memory.
-        """
+    ) -> None:
+        """Adds an end per code at the Unix time in the same position."""
         known = self._columns[system]
         columns = np.array([known[code] for code in codes], np.intp)
         bins = np.floor(np.array(times) / STEP).astype(np.int64)
@@ -135,9 +143,39 @@ class Ends:
                 self._days[day, system], (inside, inside & again), strict=True
             ):
                 np.add.at(counts, (bins[chosen] - day * _DAY, columns[chosen]), 1)
-        oldest = max(self._days)[0] - _MOST_DAYS
-        early = [key for key in self._days if key[0] <= oldest]
-        return sum(int(self._days.pop(key)[0].sum()) for key in early)
+        # Random times must not fill the memory. Outliers, which are not known yet, have few days.
+        self._early += self._remove(sorted({day for day, _ in self._days})[: -2 * _MOST_DAYS])
+
+    def _remove(self, days: Collection[int]) -> int:
+        """Returns how many ends are removed."""
+        keys = [key for key in self._days if key[0] in days]
+        return sum(int(self._days.pop(key)[0].sum()) for key in keys)
+
+    def _cut(self) -> None:
+        """Removes few ends far from all others, and ends too long before the last."""
+        ends = Counter[int]()
+        for (day, _), counts in self._days.items():
+            ends[day] += int(counts[0].sum())
+        days = np.array(sorted(ends), np.int64)
+        gaps = np.flatnonzero(np.diff(days) > _MEMORY) + 1
+        parts = [part.tolist() for part in np.split(days, gaps)]
+        allowed = _OUTLIERS * ends.total()
+        outliers: list[int] = []
+        while len(parts) > 1:
+            outer = min((parts[0], parts[-1]), key=lambda part: sum(ends[day] for day in part))
+            allowed -= sum(ends[day] for day in outer)
+            if allowed < 0:
+                break
+            parts.remove(outer)
+            outliers += outer
+        if outliers:
+            dates = sorted({_date(min(outliers)), _date(max(outliers))})
+            reason = f"far from all others ({' to '.join(dates)}): a wrong clock?"
+            self.removed[reason] = self._remove(outliers)
+        last = max((day for day, _ in self._days), default=0)
+        early = self._remove([day for day in ends if day <= last - _MOST_DAYS]) + self._early
+        if early:
+            self.removed[f"{_MOST_DAYS} days or more before the last end ({_date(last)})"] = early
 
     def counters(self) -> list[Counters]:
         """The counters of each system with an end, from its first end on, for codes that occurred.
@@ -145,6 +183,7 @@ class Ends:
         They last until the last end of all systems, but for at most a day more: a later part of the file may
         have nothing of a system.
         """
+        self._cut()
         days = sorted(self._days)
         by_system = {name: [day for day, other in days if other == name] for name in self._columns}
         ends = {name: self._bins(name, own) for name, own in by_system.items() if own}

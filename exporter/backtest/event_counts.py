@@ -20,7 +20,7 @@ MOST_SHOWN: Final = 10
 class EventCounts:
     """`rejected` counts events by the exporter's reason; `note` gets the first events of each reason.
 
-    `old` are too long before the last end (see `Ends`). `unknown` counts the ends with a code that the
+    `removed` counts ends by the reason of `Ends`. `unknown` counts the ends with a code that the
     taxonomy does not have, by system; `unknown_codes` by code as sent. `ignored` has the nearest field of
     each name that is not a field's.
     """
@@ -30,7 +30,7 @@ class EventCounts:
     duplicates: int = 0
     interruptions: int = 0
     undated: int = 0
-    old: int = 0
+    removed: dict[str, int] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     unknown_codes: dict[str, Counter[str]] = field(default_factory=dict)
@@ -51,12 +51,17 @@ class EventCounts:
         if code in codes or len(codes) < _MOST_CODES:
             codes[code] += 1
 
+    def remove(self, removed: dict[str, int]) -> None:
+        """Counts ends, which were counted as valid, as skipped."""
+        self.removed = removed
+        self.counted -= sum(removed.values())
+
     def skipped(self) -> Iterator[tuple[int, str]]:
         for count, reason in (
             (self.undated, "without occurred_at"),
             (self.duplicates, "duplicates of earlier events"),
             (self.interruptions, "interruptions that recovered (final: false)"),
-            (self.old, "200 days or more before the last end"),
+            *((ends, reason) for reason, ends in self.removed.items()),
         ):
             if count:
                 yield count, reason

@@ -90,9 +90,7 @@ class EventReader:
         for line, reason, message in sorted(rejected):
             counts.reject(f"{name}:{line}", reason, message)
         for system, counted in ends.items():
-            old = self.ends.add(system, *zip(*counted, strict=True))
-            counts.counted -= old
-            counts.old += old
+            self.ends.add(system, *zip(*counted, strict=True))
 
     def _decoded(
         self, records: list[tuple[int, Record]], equal: Seen

@@ -16,6 +16,7 @@ from exporter.backtest.replay import (
 from exporter.promql.run import Run
 from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
+from exporter.timestamps import rfc3339
 from tests.backtest.histories import START
 from tests.promql.promtool import query
 
@@ -30,9 +31,9 @@ def ends(*times: float, code: str = "4001", system: str = "streampixel") -> Ends
     return counted
 
 
-def add(counted: Ends, *times: float, code: str, system: str = "streampixel") -> int:
+def add(counted: Ends, *times: float, code: str, system: str = "streampixel") -> None:
     count = len(times)
-    return counted.add(system, [code] * count, [START + at for at in times], [False] * count)
+    counted.add(system, [code] * count, [START + at for at in times], [False] * count)
 
 
 def test_end_is_counted_at_the_first_scrape_after_it() -> None:
@@ -46,13 +47,43 @@ def test_end_is_counted_at_the_first_scrape_after_it() -> None:
     assert Ends(TAXONOMY).counters() == []
 
 
+@pytest.mark.parametrize("wrong", [-3000.0, -100.0, 100.0, 250.0])
+@pytest.mark.parametrize(("system", "code"), [("streampixel", "1000"), ("softdrive", "18")])
+def test_few_ends_far_from_all_others_are_removed(wrong: float, system: str, code: str) -> None:
+    """They made hundreds of false alerts, or a later time hid all other ends."""
+    counted = ends(*(at * 60.0 for at in range(1000)))
+    add(counted, wrong * DAY, code=code, system=system)
+    (counters,) = counted.counters()
+    assert counters.start == START
+    assert counters.totals[-1].tolist() == [1000]
+    date = rfc3339(START + wrong * DAY)[:10]
+    assert counted.removed == {f"far from all others ({date}): a wrong clock?": 1}
+
+
+@pytest.mark.parametrize(
+    "later", [[7 * DAY], [30 * DAY + at * 60.0 for at in range(500)]], ids=["short gap", "many"]
+)
+def test_ends_after_a_gap_remain(later: list[float]) -> None:
+    """The gap is shorter than the memory of the rules, or many ends follow it."""
+    counted = ends(*(at * 60.0 for at in range(1000)), *later)
+    (counters,) = counted.counters()
+    assert counters.totals[-1].tolist() == [1000 + len(later)]
+    assert counted.removed == {}
+
+
 def test_ends_long_before_the_last_are_removed() -> None:
-    """One wrong clock used to make a history of 50 years."""
-    counted = ends(199 * DAY)
-    assert add(counted, *(at * DAY for at in range(-10_000, 1, 10)), code="4002") == 1000
-    assert add(counted, 0.0, code="18", system="softdrive") == 0
-    assert add(counted, 200 * DAY, code="18", system="softdrive") == 2
-    assert [counters.codes for counters in counted.counters()] == [("18",), ("4001",)]
+    counted = ends(0.0, *(at * DAY + HOUR for at in range(200)))
+    add(counted, 200 * DAY, code="18", system="softdrive")
+    assert [int(counters.totals[-1].sum()) for counters in counted.counters()] == [1, 199]
+    assert counted.removed == {"200 days or more before the last end (2026-07-24)": 2}
+
+
+def test_days_of_random_times_do_not_fill_the_memory() -> None:
+    counted = ends(*(at * DAY for at in range(-10_000, 1, 8)))
+    assert len(counted._days) == 400
+    (counters,) = counted.counters()
+    assert counters.totals[-1].tolist() == [25]
+    assert counted.removed == {"200 days or more before the last end (2026-01-05)": 1226}
 
 
 def replay(since: float = -inf, until: float = inf) -> Replay:
