@@ -24,7 +24,7 @@ OPTIONS = {
     "send": "FILE --url --token-file --ca-file --format --column --follow --batch --max-wait --quiet --json",
     "simulate": "--url --openmetrics --ndjson --system --ends-per-hour --failing --for --start --incident "
     "--speed --seed --token-file --list-incidents",
-    "backtest": "FILE --system --since --until --taxonomy --rules --format --column --json",
+    "backtest": "FILE --since --until --taxonomy --rules --format --column --json",
     "test-page": "--alertmanager --system --code --wait --config --taxonomy",
     "beacon-key": "--site --origin --system --config --taxonomy",
     "export": "",

@@ -4,7 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 
@@ -12,18 +11,16 @@ from rich.console import Console
 
 from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
 from exporter.backtest.files import EventReader
-from exporter.backtest.notifications import Notification
 from exporter.backtest.replay import (
+    Replay,
     absent_metrics,
     load_rules,
-    reads_label_counts,
     reads_unknown_codes,
     replays,
 )
 from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
-from exporter.promql.run import Firing
 from exporter.rule_files import RULES
 from exporter.send.events import Seen
 from exporter.send.field_names import parse_columns
@@ -41,7 +38,6 @@ def backtest(
     *,
     taxonomy: Sequence[Path] = (),
     rules: Path | None = None,
-    system: str | None = None,
     format: Format | None = None,
     columns: Sequence[str] = (),
     since: str | None = None,
@@ -53,8 +49,8 @@ def backtest(
 
     0: report printed. 2: invalid option. The options are the flags as given; None if a flag was not given.
     The report goes to `console`, or as JSON to standard output; mistakes in files and the progress go to
-    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files, for a file that cannot be read,
-    and without any end that has a time.
+    `errors`. Raises `ConfigError` for mistakes in taxonomy and rule files, for a rule whose evaluation
+    fails, for a file that cannot be read, and without any end that has a time.
     """
 
     def note(text: str) -> None:
@@ -67,48 +63,36 @@ def backtest(
         end = inf if until is None else option_seconds("--until", until)
         if begin >= end:
             raise ConfigError(f"--since {since} is not before --until {until}")
-        if system not in (None, *known.systems):
-            raise ConfigError(
-                f"--system = {system!r}: must be one of {', '.join(known.systems)}; "
-                "load another system with --taxonomy"
-            )
         fields = parse_columns(columns)
     except ConfigError as error:
         note(f"error: {error}")
         return 2
     if absent := absent_metrics(groups):
         note(
-            f"warning: rules read {', '.join(absent)}, which no rule records and the exporter does not "
-            "export: is a rule file missing?"
+            f"warning: rules read {', '.join(absent)}, which no rule records and backtest does not know: "
+            "is a rule file missing?"
         )
     check(files)
-    with Seen() as seen:
-        reader = EventReader(known, seen, now(), note, system, reads_label_counts(groups))
-        _read([Source(path, format, fields) for path in files], reader, errors)
+    with Seen() as seen, errors.status("reading …"):
+        reader = EventReader(known, seen, now(), note)
+        for source in [Source(path, format, fields) for path in files]:
+            reader.read(source)
+            if source.refused:
+                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
+            for line in source.names.without_code_lines():
+                note(f"{source.name}: {line}")
     events = reader.counts
-    all_counters = [
-        counters for ends in reader.ends.values() if (counters := ends.counters(events))
-    ]
+    all_counters = reader.ends.counters()
+    events.remove(reader.ends.removed)
     if not all_counters:
         skipped = "".join(f"; {count:,} skipped: {why}" for count, why in events.skipped())
         raise ConfigError(f"no end to replay in {events.read:,} events{skipped}")
-    # A system whose ends stop before the others' has stopped.
-    last = max(counters.end for counters in all_counters)
-    all_counters = [counters.lasting(last) for counters in all_counters]
-    replayed, failures = replays(known, all_counters, groups, begin, end)
+    replayed = replays(known, all_counters, groups, begin, end)
     if not replayed:
-        periods = ", ".join(
-            f"{counters.system}: {rfc3339(counters.start)} to {rfc3339(counters.end)}"
-            for counters in all_counters
-        )
-        note(f"error: --since, --until: no part of the history ({periods})")
+        note("error: --since, --until: no end of a session between them")
         return 2
-    for failure in failures:
-        note(f"{failure.rule}: fails at {failure.instants:,} evaluations: {failure.reason}")
     if json:
-        sent = [notification for replay in replayed for notification in replay.notifications]
-        firings = [firing for replay in replayed for firing in replay.firings]
-        print(as_json(firings, sent, events), flush=True)
+        print(as_json(replayed, events), flush=True)
         for line in events.remarks():
             note(line)
     else:
@@ -116,40 +100,25 @@ def backtest(
     return 0
 
 
-def as_json(firings: Sequence[Firing], sent: Sequence[Notification], events: EventCounts) -> str:
+def as_json(replayed: Sequence[Replay], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history. `notified` is the time of the first
-    notification about it; null if none was sent: it was inhibited, or ended before. Alerts about unknown
-    codes have `unknown_codes`: the ends of each code as sent.
+    `end` is null for an alert that fires at the end of the history. `notified` is the earliest time of a
+    notification about it; null if it was inhibited, or ended before. Alerts about unknown codes have
+    `unknown_codes`: the ends of each code as sent.
     """
     rows = []
-    for firing in sorted(firings, key=lambda firing: firing.start):
+    firings = [(replay, firing) for replay in replayed for firing in replay.firings]
+    for replay, firing in sorted(firings, key=lambda pair: pair[1].start):
+        notified = replay.notified(firing)
         row: dict[str, object] = {
             "labels": firing.labels,
             "start": rfc3339(firing.start),
             "end": None if firing.end is None else rfc3339(firing.end),
-            "notified": next(
-                (rfc3339(message.at) for message in sent if message.names(firing)), None
-            ),
+            "notified": None if notified is None else rfc3339(notified),
         }
         if reads_unknown_codes(firing.rule) or firing.labels.get(CODE) == UNKNOWN:
             codes = events.unknown_codes.get(firing.labels.get(SYSTEM, ""), Counter())
             row["unknown_codes"] = dict(codes.most_common(MOST_SHOWN))
         rows.append(row)
     return json.dumps(rows, ensure_ascii=False, indent=2)
-
-
-def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> None:
-    with errors.status("reading …") if errors.is_terminal else nullcontext() as status:
-
-        def progress() -> None:
-            if status:
-                status.update(f"reading … {reader.counts.read:,} events")
-
-        for source in sources:
-            reader.read(source, progress)
-            if source.refused:
-                raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
-            for line in source.names.without_code_lines():
-                reader.counts.note(f"{source.name}: {line}")

@@ -1,16 +1,14 @@
 """One system's ends, its counters, and the series that Prometheus would have scraped from its exporter."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exporter import names
-from exporter.backtest.event_counts import EventCounts
-from exporter.errors import ConfigError
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.names import UNKNOWN
 from exporter.promql.samples import Samples
@@ -21,18 +19,13 @@ from exporter.timestamps import rfc3339
 Totals = NDArray[np.int64]
 STEP: Final = 30
 """Seconds between scrapes: the shortest interval of the shipped rules."""
-_MEMORY: Final = 8 * 86400
-"""Seconds. The shipped rules read nothing older: a baseline is seven days of shares of a day."""
-_MOST_BINS: Final = 200 * 2880
-"""200 days of 30 s. The rules' arrays then take 3 GB with 25 codes (measured)."""
+_DAY: Final = 86400 // STEP
+_MOST_DAYS: Final = 200
+"""The rules' arrays then take 3 GB with 25 codes (measured)."""
+_MEMORY: Final = 8
+"""Days. The shipped rules read nothing older: a baseline is seven days of shares of a day."""
 _OUTLIERS: Final = 0.01
-"""The share of a system's ends that may be outliers."""
-_BLOCK: Final = 2880
-_MOST_BLOCKS: Final = 2 * _MOST_BINS // _BLOCK
-"""A file of random times would otherwise create a block of 300 kB for each event."""
-ALL: Final = ("", "")
-REPEATS: Final = ("repeats", "")
-"""Parts of the ends besides a label and its value."""
+"""The share of all ends that may be outliers."""
 _TARGET: Final = {"job": "session-end-exporter", "instance": "backtest"}
 
 
@@ -41,9 +34,8 @@ class Counters:
     """Row i is the scrape at `start + i * step` (Unix seconds).
 
     `totals`, (rows, codes), are running sums of each code's ends; `present`, (rows,), is False where the
-    scrape failed. `repeats` are running sums of the second and later ends of a user, None without
-    users. `by_label` has the running sums for each label and value. Counters are never reset: the exporter's
-    survive restarts.
+    scrape failed. `repeats` are running sums of the second and later ends of a user. Counters are never
+    reset: the exporter's survive restarts.
     """
 
     system: str
@@ -52,8 +44,7 @@ class Counters:
     codes: tuple[str, ...]
     totals: Totals
     present: Flags
-    repeats: Totals | None = None
-    by_label: Mapping[tuple[str, str], Totals] = field(default_factory=dict)
+    repeats: Totals
 
     @property
     def end(self) -> float:
@@ -74,14 +65,10 @@ class Counters:
             {name: row[name] for name in (names.SYSTEM, names.CODE, names.OUTCOME, names.LEDGER)}
             for row in ends
         ]
-        repeats = np.zeros((1, len(self.codes))) if self.repeats is None else self.repeats
         result = [
             self._samples(names.SESSION_ENDS, ends, self.totals.T),
-            self._samples(names.SESSION_END_REPEATS, short, repeats.T),
+            self._samples(names.SESSION_END_REPEATS, short, self.repeats.T),
         ]
-        for (label, value), totals in self.by_label.items():
-            rows = [{**row, names.LABEL: label, names.VALUE: value} for row in short]
-            result.append(self._samples(names.SESSION_ENDS_BY_LABEL, rows, totals.T))
         for family in TaxonomyCollector(Taxonomy({system.system: system}), "", "").collect():
             samples = [
                 sample
@@ -102,37 +89,15 @@ class Counters:
         counts = self.totals[np.newaxis, :, self.codes.index(UNKNOWN)]
         return [self._samples(names.UNKNOWN_CODE_EVENTS, [{names.SYSTEM: self.system}], counts)]
 
-    def lasting(self, end: float) -> "Counters":
-        """The same counts until `end`, Unix seconds, but for at most a day more: a later part of the file
-        may have nothing of this system."""
-        rows = ((0, round(min(end - self.end, 86400) / self.step)), (0, 0))
-        return replace(
-            self,
-            totals=np.pad(self.totals, rows, "edge"),
-            present=np.pad(self.present, rows[:1], "edge"),
-            repeats=None if self.repeats is None else np.pad(self.repeats, rows, "edge"),
-            by_label={part: np.pad(each, rows, "edge") for part, each in self.by_label.items()},
-        )
-
     def _samples(self, metric: str, rows: list[dict[str, str]], values: Floats | Totals) -> Samples:
         """The samples of a metric. A single column of `values` applies to all scrapes, without copies."""
         times = self.start + np.arange(len(self.totals)) * float(self.step)
         shape = len(rows), len(times)
-        return Samples.of(
+        return Samples(
             np.round(times * 1000).astype(np.int64),
-            [labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows],
+            tuple(labels({METRIC_NAME: metric, **row, **_TARGET}) for row in rows),
             np.broadcast_to(values.astype(np.float64), shape),
             np.broadcast_to(self.present, shape),
-        )
-
-
-def check_length(system: str, first: float, last: float) -> None:
-    """Raises `ConfigError` if the ends from `first` to `last`, Unix seconds, take too much memory."""
-    if last - first > _MOST_BINS * STEP:
-        begin, end = (rfc3339(at).partition("T")[0] for at in (first, last))
-        raise ConfigError(
-            f"{system}: ends from {begin} to {end}, and at most {_MOST_BINS * STEP // 86400} days can be "
-            "replayed: split the files, or check the clocks of the senders"
         )
 
 
@@ -141,101 +106,108 @@ def process_start(first: float, last: float) -> Samples:
     times = np.arange(round(first * 1000), round(last * 1000) + 1, STEP * 1000, dtype=np.int64)
     row = labels({METRIC_NAME: "process_start_time_seconds", **_TARGET})
     shape = 1, len(times)
-    return Samples.of(times, [row], np.full(shape, first), np.ones(shape, np.bool_))
+    return Samples(times, (row,), np.full(shape, first), np.ones(shape, np.bool_))
+
+
+def _date(day: int) -> str:
+    return rfc3339(day * 86400.0).partition("T")[0]
 
 
 class Ends:
-    """Counts a system's ends by bin and code, in any order. Memory depends on bins, not on ends.
+    """Counts ends by system, bin and code, in any order. Memory depends on bins, not on ends."""
 
-    A part is `ALL`, `REPEATS`, or a label and its value; an end is added to all of its parts.
-    """
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self._codes = tuple(code.code for code in system.all_codes)
-        self._columns = {code: column for column, code in enumerate(self._codes)}
-        self._blocks: dict[tuple[str, str], dict[int, NDArray[np.int32]]] = {ALL: {}}
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._columns = {
+            name: {code.code: column for column, code in enumerate(system.all_codes)}
+            for name, system in taxonomy.systems.items()
+        }
+        self._days: dict[tuple[int, str], NDArray[np.int32]] = {}
+        """All ends and the repeats among them, by day and system: (2, bins, codes)."""
+        self._early = 0
+        self.removed: dict[str, int] = {}
+        """Ends that `counters` leaves out, by reason."""
 
     def add(
-        self, codes: Sequence[str], times: Sequence[float], part: tuple[str, str] = ALL
+        self, system: str, codes: Sequence[str], times: Sequence[float], repeats: Sequence[bool]
     ) -> None:
-        """Adds an end per code to a part, at the Unix time in the same position.
-
-        Raises `ConfigError` if the times are on more different days than a history may have.
-        """
-        columns = np.array([self._columns[code] for code in codes], np.intp)
+        """Adds an end per code at the Unix time in the same position."""
+        known = self._columns[system]
+        columns = np.array([known[code] for code in codes], np.intp)
         bins = np.floor(np.array(times) / STEP).astype(np.int64)
-        blocks = self._blocks.setdefault(part, {})
-        numbers = bins // _BLOCK
-        for number in np.unique(numbers).tolist():
-            if number not in blocks:
-                if len(blocks) >= _MOST_BLOCKS:
-                    first, last = min(blocks) * _BLOCK * STEP, max(blocks) * _BLOCK * STEP
-                    check_length(self.system.system, first, last)
-                blocks[number] = np.zeros((_BLOCK, len(self._codes)), np.int32)
-            inside = numbers == number
-            np.add.at(blocks[number], (bins[inside] - number * _BLOCK, columns[inside]), 1)
+        days, again = bins // _DAY, np.array(repeats, np.bool_)
+        for day in np.unique(days).tolist():
+            if (day, system) not in self._days:
+                self._days[day, system] = np.zeros((2, _DAY, len(known)), np.int32)
+            inside = days == day
+            for counts, chosen in zip(
+                self._days[day, system], (inside, inside & again), strict=True
+            ):
+                np.add.at(counts, (bins[chosen] - day * _DAY, columns[chosen]), 1)
+        # Random times must not fill the memory. Outliers, which are not known yet, have few days.
+        self._early += self._remove(sorted({day for day, _ in self._days})[: -2 * _MOST_DAYS])
 
-    def counters(self, events: EventCounts) -> Counters | None:
-        """The counters from the first to the last bin with an end, for codes that occurred.
+    def _remove(self, days: Collection[int]) -> int:
+        """Returns how many ends are removed."""
+        keys = [key for key in self._days if key[0] in days]
+        return sum(int(self._days.pop(key)[0].sum()) for key in keys)
 
-        None without an end. A wrong clock would extend the history by years, so ends are removed, and noted
-        in `events`, if a gap longer than the rules' memory separates them from the others and they are few.
-        Raises `ConfigError` if the rest is too long.
+    def _cut(self) -> None:
+        """Removes few ends far from all others, and ends too long before the last."""
+        ends = Counter[int]()
+        for (day, _), counts in self._days.items():
+            ends[day] += int(counts[0].sum())
+        days = np.array(sorted(ends), np.int64)
+        gaps = np.flatnonzero(np.diff(days) > _MEMORY) + 1
+        parts = [part.tolist() for part in np.split(days, gaps)]
+        allowed = _OUTLIERS * ends.total()
+        outliers: list[int] = []
+        while len(parts) > 1:
+            outer = min((parts[0], parts[-1]), key=lambda part: sum(ends[day] for day in part))
+            allowed -= sum(ends[day] for day in outer)
+            if allowed < 0:
+                break
+            parts.remove(outer)
+            outliers += outer
+        if outliers:
+            dates = sorted({_date(min(outliers)), _date(max(outliers))})
+            reason = f"far from all others ({' to '.join(dates)}): a wrong clock?"
+            self.removed[reason] = self._remove(outliers)
+        last = max((day for day, _ in self._days), default=0)
+        early = self._remove([day for day in ends if day <= last - _MOST_DAYS]) + self._early
+        if early:
+            self.removed[f"{_MOST_DAYS} days or more before the last end ({_date(last)})"] = early
+
+    def counters(self) -> list[Counters]:
+        """The counters of each system with an end, from its first end on, for codes that occurred.
+
+        They last until the last end of all systems, but for at most a day more: a later part of the file may
+        have nothing of a system.
         """
-        bins, ends = self._counted(ALL)
-        if not len(bins):
-            return None
-        first, last = _without_outliers(bins, ends.sum(axis=1), events)
-        bins, ends = bins[first:last], ends[first:last]
-        check_length(self.system.system, *(bins[[0, -1]] * float(STEP)).tolist())
-        count = int(bins[-1] - bins[0]) + 1
-        occurred = np.flatnonzero(ends.any(axis=0))
+        self._cut()
+        days = sorted(self._days)
+        by_system = {name: [day for day, other in days if other == name] for name in self._columns}
+        ends = {name: self._bins(name, own) for name, own in by_system.items() if own}
+        last = max((start + counts.shape[1] for start, counts in ends.values()), default=0)
+        result = []
+        for name, (start, counts) in ends.items():
+            occurred = np.flatnonzero(counts[0].any(axis=0)).tolist()
+            more = min(last - start - counts.shape[1], _DAY)
+            # Each code is 0 before its first end, as on the exporter.
+            padded = np.pad(counts[:, :, occurred], ((0, 0), (1, more), (0, 0)))
+            totals, repeats = np.cumsum(padded, axis=1, dtype=np.int64)
+            known = tuple(self._columns[name])
+            codes = tuple(known[column] for column in occurred)
+            present = np.ones(len(totals), np.bool_)
+            at = float(start * STEP)
+            result.append(Counters(name, at, STEP, codes, totals, present, repeats))
+        return result
 
-        def totals(part: tuple[str, str]) -> NDArray[np.int64]:
-            """Each code is 0 before its first end, as on the exporter."""
-            result = np.zeros((count + 1, len(occurred)), np.int64)
-            rows, counted = self._counted(part)
-            inside = (rows >= bins[0]) & (rows <= bins[-1])
-            result[rows[inside] - bins[0] + 1] = counted[inside][:, occurred]
-            return np.cumsum(result, axis=0, out=result)
-
-        return Counters(
-            self.system.system,
-            float(bins[0] * STEP),
-            STEP,
-            tuple(self._codes[column] for column in occurred),
-            totals(ALL),
-            np.ones(count + 1, np.bool_),
-            totals(REPEATS) if REPEATS in self._blocks else None,
-            {part: totals(part) for part in self._blocks if part not in (ALL, REPEATS)},
-        )
-
-    def _counted(self, part: tuple[str, str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """The bins with an end, in order of time, and (bins, codes) their ends."""
-        bins = [np.zeros(0, np.int64)]
-        ends = [np.zeros((0, len(self._codes)), np.int32)]
-        for number, block in sorted(self._blocks[part].items()):
-            rows = np.flatnonzero(block.any(axis=1))
-            bins.append(rows + number * _BLOCK)
-            ends.append(block[rows])
-        return np.concatenate(bins), np.concatenate(ends)
-
-
-def _without_outliers(
-    bins: NDArray[np.int64], ends: NDArray[np.int64], events: EventCounts
-) -> tuple[int, int]:
-    gaps = np.flatnonzero(np.diff(bins) * STEP > _MEMORY) + 1
-    edges = [0, *gaps.tolist(), len(bins)]
-    allowed = _OUTLIERS * int(ends.sum())
-    while len(edges) > 2:
-        outer = [(edges[0], edges[1]), (edges[-2], edges[-1])]
-        begin, end = min(outer, key=lambda part: int(ends[part[0] : part[1]].sum()))
-        removed = int(ends[begin:end].sum())
-        allowed -= removed
-        if allowed < 0:
-            break
-        edges = edges[1:] if begin == edges[0] else edges[:-1]
-        first, last = (bins[[begin, end - 1]] * float(STEP)).tolist()
-        events.remove_outliers(removed, first, last)
-    return edges[0], edges[-1]
+    def _bins(self, system: str, days: Sequence[int]) -> tuple[int, NDArray[np.int32]]:
+        """The first bin with an end, and the counts until the last."""
+        count = (days[-1] - days[0] + 1) * _DAY
+        counts = np.zeros((2, count, len(self._columns[system])), np.int32)
+        for day in days:
+            begin = (day - days[0]) * _DAY
+            counts[:, begin : begin + _DAY] = self._days[day, system]
+        first, last = np.flatnonzero(counts[0].any(axis=1))[[0, -1]].tolist()
+        return days[0] * _DAY + first, counts[:, first : last + 1]

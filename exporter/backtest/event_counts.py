@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Final
 
 from exporter.streams import printable
-from exporter.timestamps import rfc3339
 
 _PRINTED: Final = 3
 """Events per reason: further events usually have the same mistake."""
@@ -21,9 +20,9 @@ MOST_SHOWN: Final = 10
 class EventCounts:
     """`rejected` counts events by the exporter's reason; `note` gets the first events of each reason.
 
-    `outliers` are far from all other events (see `Ends`), at `outlier_times`, Unix seconds. `unknown` counts
-    the ends with a code that the taxonomy does not have, by system; `unknown_codes` by code as sent.
-    `ignored` has the nearest field of each name that is not a field's.
+    `removed` counts ends by the reason of `Ends`. `unknown` counts the ends with a code that the
+    taxonomy does not have, by system; `unknown_codes` by code as sent. `ignored` has the nearest field of
+    each name that is not a field's.
     """
 
     read: int = 0
@@ -31,9 +30,7 @@ class EventCounts:
     duplicates: int = 0
     interruptions: int = 0
     undated: int = 0
-    other_systems: int = 0
-    outliers: int = 0
-    outlier_times: list[float] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     unknown_codes: dict[str, Counter[str]] = field(default_factory=dict)
@@ -54,21 +51,17 @@ class EventCounts:
         if code in codes or len(codes) < _MOST_CODES:
             codes[code] += 1
 
-    def remove_outliers(self, ends: int, first: float, last: float) -> None:
-        """Counts `ends`, which were counted as valid, as outliers from `first` to `last`."""
-        self.outliers += ends
-        self.counted -= ends
-        self.outlier_times += [first, last]
+    def remove(self, removed: dict[str, int]) -> None:
+        """Counts ends, which were counted as valid, as skipped."""
+        self.removed = removed
+        self.counted -= sum(removed.values())
 
     def skipped(self) -> Iterator[tuple[int, str]]:
-        times = self.outlier_times or [0.0]
-        days = {rfc3339(time).partition("T")[0] for time in (min(times), max(times))}
         for count, reason in (
             (self.undated, "without occurred_at"),
             (self.duplicates, "duplicates of earlier events"),
             (self.interruptions, "interruptions that recovered (final: false)"),
-            (self.other_systems, "of other systems than --system"),
-            (self.outliers, f"far from all others ({' to '.join(sorted(days))}): a wrong clock?"),
+            *((ends, reason) for reason, ends in self.removed.items()),
         ):
             if count:
                 yield count, reason
@@ -89,7 +82,7 @@ class EventCounts:
             yield f"ignored fields: {self.ignored_fields()}"
         for system, ends in self.unknown.items():
             codes = ", ".join(
-                f"{code} ({count:,})"
+                f"{printable(code)} ({count:,})"
                 for code, count in self.unknown_codes[system].most_common(MOST_SHOWN)
             )
             yield f"{ends:,} ends of {system} with unknown codes, the most frequent: {codes}"

@@ -1,11 +1,11 @@
 """Files of events, counted by system; each event is validated as by `send` and the exporter."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import islice
 from math import inf
 from typing import Final
 
-from exporter.backtest.counters import ALL, REPEATS, Ends
+from exporter.backtest.counters import Ends
 from exporter.backtest.event_counts import EventCounts
 from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
@@ -20,7 +20,6 @@ from exporter.ledger.contract import (
     REPEAT_WINDOW,
     Family,
 )
-from exporter.names import OTHER
 from exporter.send.events import Seen, normalized, numbered_id
 from exporter.send.records import Record
 from exporter.send.sources import Source
@@ -32,65 +31,47 @@ _MAX_SKEW: Final = 300.0
 _CONFLICT: Final = "id: counted before with other content; the first event stands"
 _NEVER_LATE: Final = 1e10
 """Seconds; all events of a history are old."""
-_MOST_LABELS: Final = 5
-_MOST_VALUES: Final = 20
-"""Counted separately, as each takes as much memory as all ends; further values are `other`."""
 _MOST_USERS: Final = 1_000_000
 """Pairs of user and code, which take 250 MB. Beyond this number the oldest pair is forgotten."""
-Labels = Mapping[str, str]
 
 
 class EventReader:
-    """Counts the events of files: `ends` by system, and `counts` of all events.
+    """Counts the events of files: `ends`, and `counts` of all events.
 
     `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
-    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes. `only` is
-    the only system to count, None for all. `labels` tells whether ends are also counted by label.
+    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes.
     """
 
     def __init__(
-        self,
-        taxonomy: Taxonomy,
-        seen: Seen,
-        now: float,
-        note: Callable[[str], None],
-        only: str | None = None,
-        labels: bool = False,
+        self, taxonomy: Taxonomy, seen: Seen, now: float, note: Callable[[str], None]
     ) -> None:
         self.counts = EventCounts(note=note)
-        self.ends = {
-            name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
-        }
+        self.ends = Ends(taxonomy)
         self._seen = seen
         self._now = now
-        self._labels = labels
-        self._values: dict[str, set[str]] = {}
         self._repeats = Repeats()
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
 
-    def read(self, source: Source, progress: Callable[[], None]) -> None:
-        """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
+    def read(self, source: Source) -> None:
+        """Counts all events."""
         records = source.read(self.counts.note)
         with Seen() as equal:
             while chunk := list(islice(records, _CHUNK)):
                 self._count(source.name, chunk, equal)
-                progress()
         self.counts.ignored |= source.names.ignored
 
     def _count(self, name: str, records: list[tuple[int, Record]], equal: Seen) -> None:
         counts = self.counts
         counts.read += len(records)
-        columns, labels, lines, rejected = self._decoded(records, equal)
+        columns, lines, rejected = self._decoded(records, equal)
         classified = self._classifier.classify(Decoded(columns, len(lines)), self._now)
         rejected += [(lines[item.index], item.reason, item.message) for item in classified.rejected]
-        ends: dict[tuple[str, tuple[str, str]], tuple[list[str], list[float]]] = {}
+        ends: dict[str, list[tuple[str, float, bool]]] = {}
         for index, code, verdict in zip(
             classified.places, classified.resolved, self._verdicts(classified), strict=True
         ):
             time = columns.occurred_at[index]
-            if code.system not in self.ends:
-                counts.other_systems += 1
-            elif verdict == CONFLICT:
+            if verdict == CONFLICT:
                 rejected.append((lines[index], "conflict", _CONFLICT))
             elif verdict == DUPLICATE:
                 counts.duplicates += 1
@@ -101,36 +82,21 @@ class EventReader:
             else:
                 counts.counted += 1
                 at = time.timestamp()
-                parts = [ALL]
                 user = columns.user[index]
-                if user and self._repeats.add(code.system, code.code, user, at):
-                    parts.append(REPEATS)
-                parts += map(self._capped, labels[index].items())
-                for part in parts:
-                    codes, times = ends.setdefault((code.system, part), ([], []))
-                    codes.append(code.code)
-                    times.append(at)
+                repeat = user is not None and self._repeats.add(code.system, code.code, user, at)
+                ends.setdefault(code.system, []).append((code.code, at, repeat))
                 if code.unknown is not None:
                     counts.count_unknown(code.system, code.unknown)
         for line, reason, message in sorted(rejected):
             counts.reject(f"{name}:{line}", reason, message)
-        for (system, part), (codes, times) in ends.items():
-            self.ends[system].add(codes, times, part)
-
-    def _capped(self, pair: tuple[str, str]) -> tuple[str, str]:
-        """A label and its value, or `other` if the label has many values already."""
-        label, value = pair
-        values = self._values.setdefault(label, set())
-        if len(values) < _MOST_VALUES:
-            values.add(value)
-        return label, value if value in values else OTHER
+        for system, counted in ends.items():
+            self.ends.add(system, *zip(*counted, strict=True))
 
     def _decoded(
         self, records: list[tuple[int, Record]], equal: Seen
-    ) -> tuple[Columns, list[Labels], list[int], list[tuple[int, str, str]]]:
-        """The events, labels and line of each, and the rejected records: line, reason and message."""
+    ) -> tuple[Columns, list[int], list[tuple[int, str, str]]]:
+        """The events and the line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
-        labels: list[Labels] = []
         lines: list[int] = []
         rejected: list[tuple[int, str, str]] = []
         for line, record in records:
@@ -140,14 +106,11 @@ class EventReader:
                 fields = normalized(record)
                 if "id" not in fields:
                     fields["id"] = numbered_id(fields, equal)
-                given = fields.pop("labels") if isinstance(fields.get("labels"), dict) else {}
                 events.append(from_json(fields))
-                asked = islice(given.items(), _MOST_LABELS if self._labels else 0)
-                labels.append({label: str(value) for label, value in asked})
                 lines.append(line)
             except Rejected as error:
                 rejected.append((line, error.reason, error.message))
-        return Columns.of(events), labels, lines, rejected
+        return Columns.of(events), lines, rejected
 
     def _verdicts(self, classified: Classified) -> list[int]:
         """The ledger's verdict on each event; an event without a key is always accepted."""

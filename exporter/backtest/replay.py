@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from exporter import names
-from exporter.backtest.counters import Counters, check_length, process_start
-from exporter.backtest.notifications import Notification, notifications
+from exporter.backtest.counters import Counters, process_start
+from exporter.backtest.notifications import notified
 from exporter.errors import ConfigError
-from exporter.names import SESSION_ENDS_BY_LABEL, UNKNOWN_CODE_EVENTS
+from exporter.names import UNKNOWN_CODE_EVENTS
 from exporter.promql import rulefile
 from exporter.promql.expression import selectors
 from exporter.promql.rulefile import Group, Rule
-from exporter.promql.run import Dependencies, Failure, Firing, Run
+from exporter.promql.run import Dependencies, Firing, Run
 from exporter.taxonomy.model import Taxonomy
 
 _SELF_MONITORING: Final = ("exporter", "watchdog")
@@ -25,7 +25,7 @@ ALL_SYSTEMS: Final = "all systems"
 _EXPORTED: Final = {"up"} | {
     f"{name}{suffix}"
     for name in vars(names).values()
-    if isinstance(name, str) and ":" not in name
+    if isinstance(name, str) and ":" not in name and name != names.SESSION_ENDS_BY_LABEL
     for suffix in ("", "_bucket", "_sum", "_count")
 }
 _PROCESS: Final = ("process_", "scrape_")
@@ -41,56 +41,52 @@ def load_rules(folder: Path) -> tuple[Group, ...]:
     if not paths:
         raise ConfigError(f"{folder}: no rule file: the directory must contain *.yml files")
 
-    def depends_on_events(rule: Rule) -> bool:
-        return rule.labels.get("signal") not in _SELF_MONITORING or reads_unknown_codes(rule)
+    def depends_on_events(labels: Mapping[str, str], expr: str) -> bool:
+        return labels.get("signal") not in _SELF_MONITORING or UNKNOWN_CODE_EVENTS in expr
 
-    groups = tuple(
-        replace(group, rules=tuple(filter(depends_on_events, group.rules)))
-        for group in rulefile.load(paths)
-    )
+    groups = rulefile.load(paths, depends_on_events)
     # Checks the order of the rules before a long file of events is read.
     Dependencies([rule for group in groups for rule in group.rules])
     return groups
 
 
 def reads_unknown_codes(rule: Rule) -> bool:
-    return _reads(rule, UNKNOWN_CODE_EVENTS)
-
-
-def reads_label_counts(groups: Sequence[Group]) -> bool:
-    return any(_reads(rule, SESSION_ENDS_BY_LABEL) for group in groups for rule in group.rules)
+    return any(selector.name == UNKNOWN_CODE_EVENTS for selector in selectors(rule.tree))
 
 
 def absent_metrics(groups: Sequence[Group]) -> list[str]:
-    """The metrics that rules read, and that neither a rule records nor an exporter exports, sorted."""
+    """The metrics that rules read, and that neither a rule records nor the events give, sorted."""
     rules = [rule for group in groups for rule in group.rules]
     known = {metric for rule in rules for metric in rule.metrics} | _EXPORTED
     read = {selector.name for rule in rules for selector in selectors(rule.tree)}
     return sorted(name for name in read - known if name and not name.startswith(_PROCESS))
 
 
-def _reads(rule: Rule, metric: str) -> bool:
-    return any(selector.name == metric for selector in selectors(rule.tree))
-
-
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A system's part of the history, from `since` until `until`, Unix seconds, and its `ends` by code.
 
-    `firings` are the alerts that fire in this part, also if they begin before it or end after it; `end` is
-    None for an alert that fires at the end of the history. `notifications` are those of the whole history.
+    `alerts` are those of the whole history; `end` is None for an alert that fires at its end.
     """
 
     system: str
     ends: Mapping[str, int]
-    firings: tuple[Firing, ...]
-    notifications: tuple[Notification, ...]
+    alerts: tuple[Firing, ...]
     since: float
     until: float
 
-    def sent(self, firing: Firing) -> bool:
-        """False for an alert that was inhibited, or ended before the notification."""
-        return any(notification.names(firing) for notification in self.notifications)
+    @property
+    def firings(self) -> list[Firing]:
+        """The alerts that fire in this part, also if they begin before it or end after it."""
+        return [
+            firing
+            for firing in self.alerts
+            if firing.start < self.until and (firing.end is None or firing.end > self.since)
+        ]
+
+    def notified(self, firing: Firing) -> float | None:
+        """The earliest time of a notification, None if the alert is inhibited or ends before."""
+        return notified(firing, self.alerts)
 
     def seconds(self, firing: Firing) -> float:
         """How long the alert fires in this part."""
@@ -107,19 +103,17 @@ def replays(
     groups: Sequence[Group],
     since: float = -inf,
     until: float = inf,
-) -> tuple[list[Replay], list[Failure]]:
+) -> list[Replay]:
     """Replays the rules over all histories together, as Prometheus evaluates them.
 
     The result has a `Replay` for each system with ends between `since` and `until`, and one named
-    `ALL_SYSTEMS` for alerts without the label of one of several systems. Raises `ConfigError` if the
-    histories are too long together.
+    `ALL_SYSTEMS` for alerts without the label of one of several systems. Raises `ConfigError` as `Run`.
     """
     periods = {counters.system: (counters.start, counters.end) for counters in all_counters}
     if not any(max(start, since) < min(end, until) for start, end in periods.values()):
-        return [], []
+        return []
     first = min(start for start, _ in periods.values())
     last = max(end for _, end in periods.values())
-    check_length("all systems", first, last)
     series = [process_start(first, last)]
     for counters in all_counters:
         series += counters.series(taxonomy.systems[counters.system]) + counters.unknown_codes()
@@ -137,20 +131,14 @@ def replays(
         if begin >= over:
             continue
         # Without further samples, an alert ends after the history of its system.
-        firings = [
+        alerts = tuple(
             replace(firing, end=None) if firing.end and firing.end > end else firing
             for firing in by_system.get(system, ())
             if firing.start <= end
-        ]
+        )
         ends = Counter[str]()
         for counters in all_counters:
             if system in (counters.system, ALL_SYSTEMS):
                 ends += counters.between(begin, over)
-        part = tuple(
-            firing
-            for firing in firings
-            if firing.start < until and (firing.end is None or firing.end > begin)
-        )
-        sent = tuple(notifications(firings, end))
-        result.append(Replay(system, ends, part, sent, begin, over))
-    return result, run.failures
+        result.append(Replay(system, ends, alerts, begin, over))
+    return result

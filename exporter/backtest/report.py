@@ -1,6 +1,5 @@
 """The report for people: pages, tickets, notifications per month, and noisy codes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,20 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.backtest.event_counts import MOST_SHOWN, EventCounts
+from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.notifications import PAGE, TICKET, severity
-from exporter.backtest.replay import Replay, reads_unknown_codes
+from exporter.backtest.replay import Replay
 from exporter.names import CODE, NAME, SYSTEM
 from exporter.promql.run import Firing
-from exporter.streams import printable
 
 _WEEK: Final = 7 * 86400.0
 """Seconds. Working days and weekends differ: a shorter history does not represent a month."""
 _MONTH: Final = 30 * 86400.0
 _STILL: Final = "+"
-_LABEL: Final = re.compile(r"\{\{ ?\$labels\.(\w+) ?\}\}")
-_IF: Final = re.compile(r"\{\{ if (?:and )?((?:\(?ne [^{}()]+\)? )+)\}\}(.*?)\{\{ end \}\}")
-_UNEQUAL: Final = re.compile(r'ne \$labels\.(\w+) (?:"([^"]*)"|\$labels\.(\w+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +42,7 @@ class Report:
             self.console.print(line, soft_wrap=True)
         self._pages()
         self._tickets()
-        self._load()
         self._noise()
-        self._unknown_codes()
         self._events()
 
     def _firings(self, wanted: str) -> list[tuple[Replay, Firing]]:
@@ -61,14 +54,23 @@ class Report:
         ]
         return sorted(firings, key=lambda pair: pair[1].start)
 
+    def _number(self, firings: Sequence[object]) -> str:
+        """The number of alerts, of a week or more also per month."""
+        longest = max(replay.until - replay.since for replay in self.replays)
+        # One page in ten days is three in a month; a page in an hour says nothing about a month.
+        monthly = (
+            f" ({len(firings) * _MONTH / longest:,.1f} in 30 days)" if longest >= _WEEK else ""
+        )
+        return f"{len(firings):,}{monthly}"
+
     def _pages(self) -> None:
         pages = self._firings(PAGE)
-        self._heading(f"Would have paged: {len(pages):,}")
+        self._heading(f"Would have paged: {self._number(pages)}")
         table = _table("Begin, UTC", "For", "Alert")
         for replay, firing in pages:
             still = _STILL if replay.cut(firing) else ""
             lasted = span(replay.seconds(firing)) + still
-            text = f"{summary(firing)}{'' if replay.sent(firing) else ' (not sent)'}"
+            text = f"{title(firing)}{'' if replay.notified(firing) else ' (not sent)'}"
             table.add_row(_minute(firing), lasted, Text(text, style="red"))
         if pages:
             self.console.print(table)
@@ -77,13 +79,13 @@ class Report:
         groups: dict[str, list[tuple[Replay, Firing]]] = {}
         tickets = self._firings(TICKET)
         for replay, firing in tickets:
-            groups.setdefault(summary(firing), []).append((replay, firing))
-        self._heading(f"Would have opened tickets: {len(tickets):,}")
+            groups.setdefault(title(firing), []).append((replay, firing))
+        self._heading(f"Would have opened tickets: {self._number(tickets)}")
         table = _table("First, UTC", "Times", "For", "Alert", right=("Times",))
         for alert, group in sorted(groups.items(), key=lambda item: -len(item[1])):
             seconds = sum(replay.seconds(firing) for replay, firing in group)
             still = _STILL if any(replay.cut(firing) for replay, firing in group) else ""
-            unsent = sum(not replay.sent(firing) for replay, firing in group)
+            unsent = sum(replay.notified(firing) is None for replay, firing in group)
             text = f"{alert} ({unsent:,} not sent)" if unsent else alert
             table.add_row(
                 _minute(group[0][1]), f"{len(group):,}", span(seconds) + still, Text(text)
@@ -92,27 +94,6 @@ class Report:
             self.console.print(table)
         if any(replay.cut(firing) for replay in self.replays for firing in replay.firings):
             self._print(f"{_STILL}: the alert also fires before or after this period.", "dim")
-
-    def _load(self) -> None:
-        self._heading("Load")
-        # One page in ten days is three in a month; a page in an hour says nothing about a month.
-        long = max(replay.until - replay.since for replay in self.replays) >= _WEEK
-        numbers = ("Alerts", "Sent", *(("Alerts / 30 days", "Sent / 30 days") if long else ()))
-        table = _table("System", "", *numbers, right=numbers)
-        for replay in self.replays:
-            months = (replay.until - replay.since) / _MONTH
-            for level, plural in ((PAGE, "pages"), (TICKET, "tickets")):
-                alerts = sum(severity(firing.labels) == level for firing in replay.firings)
-                sent = sum(
-                    message.severity == level and replay.since <= message.at < replay.until
-                    for message in replay.notifications
-                )
-                monthly = [rate(count / months) for count in (alerts, sent)] if long else []
-                system = Text(replay.system if level == PAGE else "")
-                table.add_row(system, plural, f"{alerts:,}", f"{sent:,}", *monthly)
-        self.console.print(table)
-        text = "Sent: notifications, as Alertmanager groups by system, waits and repeats."
-        self._print(text, "dim")
 
     def _noise(self) -> None:
         """A row per code with an alert, and a row per system for its alerts without a code."""
@@ -124,9 +105,8 @@ class Report:
         if not by_code:
             return
         self._heading("Noisy codes")
-        several = len(self.replays) > 1
-        titles = ["Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
-        table = _table(*(["System"] if several else []), *titles, right=titles[2:])
+        titles = ["System", "Code", "Name", "Pages", "Tickets", "Of all ends", "Firing"]
+        table = _table(*titles, right=titles[3:])
         rows = []
         for (number, code), firings in by_code.items():
             replay = self.replays[number]
@@ -134,7 +114,7 @@ class Report:
             pages = sum(severity(firing.labels) == PAGE for firing in firings)
             seconds = sum(map(replay.seconds, firings))
             cells: list[str | Text] = [
-                *([Text(replay.system)] if several else []),
+                Text(replay.system),
                 Text(code or "all", style="bold"),
                 Text(firings[0].labels.get(NAME, "") if code else "alerts without a code"),
                 f"{pages:,}",
@@ -147,36 +127,12 @@ class Report:
             table.add_row(*cells)
         self.console.print(table)
 
-    def _unknown_codes(self) -> None:
-        events = self.events
-        for system, ends in events.unknown.items():
-            text = f"{ends:,} ends of {system}, counted as failures"
-            self._heading(f"Unknown codes in all files: {text}")
-            codes = events.unknown_codes[system]
-            table = _table("Ends", "Code", right=("Ends",))
-            for code, count in codes.most_common(MOST_SHOWN):
-                table.add_row(f"{count:,}", Text(printable(code)))
-            self.console.print(table)
-            if len(codes) > MOST_SHOWN:
-                self._print(f"… and {len(codes) - MOST_SHOWN:,} more", "dim")
-            alerts = {
-                firing.rule.name
-                for replay in self.replays
-                for firing in replay.firings
-                if replay.system == system and reads_unknown_codes(firing.rule)
-            }
-            self._print(f"{', '.join(alerts) or 'No alert about their number'} fires.")
-            self._print("Correct the codes, or add each to a YAML file of --taxonomy that begins")
-            self._print(f'with "extends: {system}".')
-
     def _events(self) -> None:
         events = self.events
         files = "1 file" if self.files == 1 else f"{self.files:,} files"
         self._heading(f"{events.counted:,} ends counted of {events.read:,} events in {files}")
-        for count, reason in events.skipped():
-            self._print(f"{count:>9,} skipped: {reason}")
-        if events.ignored:
-            self._print(f"Ignored fields: {events.ignored_fields()}")
+        for line in events.remarks():
+            self._print(line)
         text = "Other alerts about the exporter do not depend on events and are not evaluated."
         self._print(text, "dim")
 
@@ -188,21 +144,12 @@ class Report:
         self.console.print(Text(text, style), soft_wrap=True)
 
 
-def summary(firing: Firing) -> str:
-    """The alert's summary if its template has only labels and their comparisons, else its name and system."""
-    labels = firing.labels
-
-    def kept(match: re.Match[str]) -> str:
-        unequal = all(
-            labels.get(name, "") != (labels.get(other, "") if other else text)
-            for name, text, other in _UNEQUAL.findall(match[1])
-        )
-        return match[2] if unequal else ""
-
-    template = _IF.sub(kept, firing.rule.annotations.get("summary", ""))
-    if not template or "{{" in _LABEL.sub("", template):
-        template = f"{firing.rule.name} on {{{{ $labels.{SYSTEM} }}}}"
-    return _LABEL.sub(lambda match: labels.get(match[1], ""), template)
+def title(firing: Firing) -> str:
+    """Code, name and signal; the alert's name if it has no code."""
+    labels, alert = firing.labels, firing.rule.name
+    code = labels.get(CODE, "")
+    parts = (code, labels.get(NAME, ""), labels.get("signal", alert)) if code else (alert,)
+    return " ".join([*filter(None, parts), "on", labels.get(SYSTEM, "all systems")])
 
 
 def span(seconds: float) -> str:
@@ -212,11 +159,6 @@ def span(seconds: float) -> str:
     if days:
         return f"{days}d {hours}h"
     return f"{hours}h {minutes % 60:02}m" if hours else f"{minutes}m"
-
-
-def rate(number: float) -> str:
-    """A number per month, with a decimal below ten."""
-    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 
 def share(part: float) -> str:

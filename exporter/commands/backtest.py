@@ -8,9 +8,6 @@ from exporter.commands.options import Columns, EventFiles, Folders, Format, Rule
 
 def backtest(
     files: EventFiles,
-    system: Annotated[
-        str | None, typer.Option(metavar="NAME", help="count only events of this system")
-    ] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="start of the report: 2026-01-05, or RFC 3339"),
@@ -37,7 +34,7 @@ def backtest(
     Exit codes:
       0  there is a report
       1  a file can't be read, has no event with a time, or has rules that
-         backtest does not support
+         backtest does not support or that fail
       2  an option is wrong
 
     \b
@@ -62,7 +59,6 @@ def backtest(
         Console(stderr=True),
         taxonomy=taxonomy or (),
         rules=rules,
-        system=system,
         format=format_,
         columns=columns or (),
         since=since,

@@ -62,8 +62,8 @@ def simulate(
     """Simulate session ends and incidents.
 
     Posts events to an exporter (--url), or writes events (--ndjson) or Prometheus series
-    (--openmetrics). Posted events carry no time, so the exporter counts them on arrival; with --speed 1
-    they carry the current time. Ctrl-C ends posting.
+    (--openmetrics). Posted events carry no time, so the exporter counts them on arrival. Ctrl-C ends
+    posting.
 
     \b
     Exit codes:
@@ -78,8 +78,9 @@ def simulate(
     Simulate both systems for a week in real time:
       session-end-exporter simulate --url http://127.0.0.1:10400 \\
         --system both --speed 1 --for 7d
-    Load a month with 20 incidents into Prometheus:
-      session-end-exporter simulate --openmetrics past --incident standard
+    Load a month with two incidents into Prometheus:
+      session-end-exporter simulate --openmetrics past --for 28d \\
+        --incident capacity-large --incident stop
       for day in past/*; do
         promtool tsdb create-blocks-from openmetrics $day data/
       done

@@ -8,7 +8,7 @@ import numpy as np
 from exporter.promql.expression import SET_OPERATORS, Binary
 from exporter.promql.value import (
     METRIC_NAME,
-    Fail,
+    EvaluationFailed,
     Flags,
     Floats,
     Labels,
@@ -36,19 +36,19 @@ OPERATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 OPERATORS: Final = frozenset((*OPERATIONS, *SET_OPERATORS))
 
 
-def binary(node: Binary, left: Value, right: Value, fail: Fail) -> Value:
-    """The result of an operator. Calls `fail` where Prometheus refuses a many-to-many match."""
+def binary(node: Binary, left: Value, right: Value) -> Value:
+    """The result of an operator. Raises `EvaluationFailed` for a many-to-many match."""
     if isinstance(left, Vector) and isinstance(right, Vector):
         if node.operator in SET_OPERATORS:
-            return _set_operation(node, left, right, fail)
-        return _matched(node, left, right, fail)
+            return _set_operation(node, left, right)
+        return _matched(node, left, right)
     first, second = (side.values if isinstance(side, Vector) else side for side in (left, right))
     vector = left if isinstance(left, Vector) else right
     if not isinstance(vector, Vector):
         return np.asarray(OPERATIONS[node.operator](first, second), np.float64)
     values, kept = _operated(node, first, second, vector.values)
     result = Vector(vector.labels, values, vector.present & kept)
-    return result if node.filters else result.without_name(fail)
+    return result if node.filters else result.without_name()
 
 
 def _operated(
@@ -66,12 +66,12 @@ def _signatures(vector: Vector, node: Binary) -> list[Labels]:
     return [drop(row, (METRIC_NAME, *node.names)) for row in vector.labels]
 
 
-def _set_operation(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
+def _set_operation(node: Binary, left: Vector, right: Vector) -> Vector:
     left_keys, right_keys = _signatures(left, node), _signatures(right, node)
     if node.operator == "or":
         present = right.present & ~_any(left.present, left_keys, right_keys)
         both = stacked([left, Vector(right.labels, right.values, present)], right.values.shape[1])
-        return both.with_labels(both.labels, fail)
+        return both.with_labels(both.labels)
     matched = _any(right.present, right_keys, left_keys)
     present = left.present & (matched if node.operator == "and" else ~matched)
     return Vector(left.labels, left.values, present)
@@ -86,11 +86,12 @@ def _any(present: Flags, keys: list[Labels], wanted: list[Labels]) -> Flags:
     return result
 
 
-def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
+def _matched(node: Binary, left: Vector, right: Vector) -> Vector:
     """Arithmetic and comparisons: each series of the left side with one series of the right side."""
     groups = grouped(_signatures(right, node))
-    fail(
-        _several(groups, right.present) & left.present.any(axis=0),
+    _check_single(
+        groups,
+        right.present & left.present.any(axis=0),
         "found duplicate series for the match group on the right hand-side of the operation: "
         "many-to-many matching not allowed: matching labels must be unique on one side",
     )
@@ -100,23 +101,22 @@ def _matched(node: Binary, left: Vector, right: Vector, fail: Fail) -> Vector:
     values, kept = _operated(node, first.values, second.values, first.values)
     present = first.present & second.present & kept
     if not node.group_left:
-        fail(
-            _several(grouped(keys[row] for row, _ in pairs), present),
+        _check_single(
+            grouped(keys[row] for row, _ in pairs),
+            present,
             "multiple matches for labels: many-to-one matching must be explicit "
             "(group_left/group_right)",
         )
     rows = [_result_labels(node, left.labels[row], right.labels[other]) for row, other in pairs]
     reason = "multiple matches for labels: grouping labels must ensure unique matches"
-    return Vector(first.labels, values, present).with_labels(rows, fail, reason)
+    return Vector(first.labels, values, present).with_labels(rows, reason)
 
 
-def _several(groups: dict[Labels, list[int]], present: Flags) -> Flags:
-    """(instants,): whether several rows of a group are present."""
-    result = np.zeros(present.shape[1], np.bool_)
+def _check_single(groups: dict[Labels, list[int]], present: Flags, reason: str) -> None:
+    """Raises `EvaluationFailed` if several rows of a group are present at an instant."""
     for rows in groups.values():
-        if len(rows) > 1:
-            result |= present[rows].sum(axis=0) > 1
-    return result
+        if len(rows) > 1 and (present[rows].sum(axis=0) > 1).any():
+            raise EvaluationFailed(reason)
 
 
 def _rows(vector: Vector, rows: list[int]) -> Vector:

@@ -22,15 +22,12 @@ from exporter.promql.expression import (
 )
 from exporter.promql.ranges import Windows
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import METRIC_NAME, Flags, Times, Value, Vector, drop, stacked, vector
+from exporter.promql.value import METRIC_NAME, Times, Value, Vector, drop, stacked, vector
 
 STEP: Final = 60_000
 """Milliseconds: the default evaluation interval of Prometheus, and step of subqueries."""
-_WITH_QUANTILE: Final = frozenset(("quantile_over_time", "histogram_quantile"))
 _OVER_RANGES: Final = frozenset((*ranges.FUNCTIONS, "quantile_over_time"))
-FUNCTIONS: Final = frozenset(
-    (*functions.ELEMENTWISE, *_OVER_RANGES, *_WITH_QUANTILE, "absent", "time", "vector")
-)
+FUNCTIONS: Final = frozenset((*functions.ELEMENTWISE, *_OVER_RANGES, "absent", "time", "vector"))
 
 
 def parse_supported(text: str) -> Node:
@@ -45,8 +42,8 @@ def parse_supported(text: str) -> Node:
         match node:
             case Call() if node.function not in FUNCTIONS:
                 raise Unsupported(f"function '{node.function}'", FUNCTIONS)
-            case Call() if node.function in _WITH_QUANTILE and not _is_quantile(node.arguments[0]):
-                raise Unsupported(f"{node.function} without a number from 0 to 1")
+            case Call("quantile_over_time") if not _is_quantile(node.arguments[0]):
+                raise Unsupported("quantile_over_time without a number from 0 to 1")
             case Aggregate() if node.operator not in functions.AGGREGATIONS:
                 raise Unsupported(f"aggregation '{node.operator}'", functions.AGGREGATIONS)
             case Aggregate("topk") if not _is_count(node.parameter):
@@ -67,35 +64,28 @@ def _is_count(node: Node | None) -> bool:
 class Evaluation:
     """Evaluates trees at the instants `at` over the samples of `store`.
 
-    `step` is the default step of subqueries. `rule` is the index of the expression's rule: it does not see
+    `rule` is the index of the expression's rule: it does not see
     the samples of later rules at the same instant. `Evaluated` nodes have values for more instants, of which
-    `part` are those in `at`. Afterwards `failed`, (instants,), tells where Prometheus would have failed.
+    `part` are those in `at`.
     """
 
     def __init__(
         self,
         store: Store,
         at: Times,
-        step: int = STEP,
         rule: int | None = None,
         part: slice = slice(None),
     ) -> None:
         self.at = at
-        self.failed: Flags = np.zeros(len(at), np.bool_)
-        self.reason = ""
-        self._store, self._step, self._rule, self._part = store, step, rule, part
+        self._store, self._rule, self._part = store, rule, part
 
     def value(self, tree: Node) -> Value:
+        """Raises `EvaluationFailed`."""
         with np.errstate(all="ignore"):
             value: Value = self._value(tree)
         return value
 
-    def fail(self, at: Flags, reason: str) -> None:
-        if at.any():
-            self.failed |= at
-            self.reason = self.reason or reason
-
-    def _value(self, node: Node) -> Any:  # noqa: PLR0911, PLR0912
+    def _value(self, node: Node) -> Any:  # noqa: PLR0911
         match node:
             case Number():
                 return np.full(len(self.at), node.value)
@@ -107,7 +97,7 @@ class Evaluation:
                 return self._store.instant(node, self.at, self._rule)
             case Binary():
                 left, right = self._value(node.left), self._value(node.right)
-                return binary.binary(node, left, right, self.fail)
+                return binary.binary(node, left, right)
             case Aggregate("topk", inner, Number(count), names):
                 return functions.topk(count, self._value(inner), names)
             case Aggregate(operator, inner, _, names):
@@ -119,14 +109,12 @@ class Evaluation:
             case Call("absent", (argument,)):
                 selector = argument if isinstance(argument, Selector) else None
                 return functions.absent(self._value(argument).present, selector)
-            case Call("histogram_quantile", (Number(quantile), argument)):
-                return functions.histogram_quantile(quantile, self._value(argument))
             case Call(function, arguments) if function in _OVER_RANGES:
                 return self._over_range(function, arguments)
             case Call(function, arguments):
                 of, *scalars = map(self._value, arguments)
                 values = functions.ELEMENTWISE[function](of.values, *scalars)
-                return Vector(of.labels, values, of.present).without_name(self.fail)
+                return Vector(of.labels, values, of.present).without_name()
         raise AssertionError(f"{type(node).__name__} has no value of its own")
 
     def _over_range(self, function: str, arguments: tuple[Node, ...]) -> Vector:
@@ -154,21 +142,16 @@ class Evaluation:
         rows = result.labels
         if function != "last_over_time":
             rows = tuple(drop(row, (METRIC_NAME,)) for row in rows)
-        return result.with_labels(rows, self.fail)
+        return result.with_labels(rows)
 
     def _subquery(self, node: Subquery) -> list[Windows]:
         """The inner expression at all multiples of the step that are in the range of any instant."""
         end = self.at - node.offset
-        step = node.step or self._step
+        step = node.step or STEP
         first = -(-int(end.min() - node.length) // step) * step
         grid = np.arange(first, int(end.max()) + 1, step, dtype=np.int64)
         if not len(grid):
             return []
-        inner = Evaluation(self._store, grid, self._step)
-        of = vector(inner.value(node.inner))
-        result = Windows.of(
-            Samples.of(grid, of.labels, of.values, of.present), end, end, node.length
-        )
-        counted = np.append(0, np.cumsum(inner.failed))
-        self.fail(counted[result.high] > counted[result.low], inner.reason)
-        return [result]
+        of = vector(Evaluation(self._store, grid).value(node.inner))
+        samples = Samples(grid, of.labels, of.values, of.present)
+        return [Windows.of(samples, end, end, node.length)]

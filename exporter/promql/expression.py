@@ -94,7 +94,6 @@ class Binary(Node):
     operator: str
     left: Node
     right: Node
-    as_bool: bool = False
     on: bool = False
     names: tuple[str, ...] = ()
     group_left: bool = False
@@ -102,8 +101,8 @@ class Binary(Node):
 
     @property
     def filters(self) -> bool:
-        """Whether this is a comparison that removes series instead of changing values."""
-        return self.operator in COMPARISONS and not self.as_bool
+        """Whether this is a comparison, which removes series instead of changing values."""
+        return self.operator in COMPARISONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +226,8 @@ def _binary(tree: promql_parser.BinaryExpr) -> Binary:
     fill = modifier.fill_values
     if fill and (fill.lhs is not None or fill.rhs is not None):
         raise Unsupported("modifier 'fill'")
+    if modifier.return_bool:
+        raise Unsupported("modifier 'bool'")
     sides, matching = promql_parser.VectorMatchCardinality, modifier.matching
     if modifier.card == sides.OneToMany:
         raise Unsupported("modifier 'group_right'")
@@ -234,7 +235,6 @@ def _binary(tree: promql_parser.BinaryExpr) -> Binary:
         operator,
         left,
         right,
-        as_bool=modifier.return_bool,
         on=matching is not None and matching.type == promql_parser.LabelModifierType.Include,
         names=tuple(matching.labels) if matching else (),
         group_left=modifier.card == sides.ManyToOne,

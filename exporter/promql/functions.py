@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from exporter.promql.expression import Selector
-from exporter.promql.value import METRIC_NAME, Flags, Floats, Vector, drop, grouped, keep, labels
+from exporter.promql.value import METRIC_NAME, Flags, Floats, Vector, grouped, keep, labels
 
 
 def _round(values: Floats, nearest: Floats | float = 1.0) -> Floats:
@@ -34,48 +34,6 @@ def absent(present: Flags, selector: Selector | None) -> Vector:
     row = labels({name: texts[0] for name, texts in values.items() if len(texts) == 1})
     missing: Flags = ~np.asarray(present.any(axis=0))
     return Vector((row,), np.ones((1, len(missing))), missing[np.newaxis])
-
-
-def histogram_quantile(quantile: float, vector: Vector) -> Vector:
-    """Quantile of classic histograms: series with a label `le`."""
-    bounds = {}
-    for row, names in enumerate(vector.labels):
-        try:
-            bounds[row] = float(dict(names).get("le", ""))
-        except ValueError:
-            continue
-    ascending = sorted(bounds, key=lambda row: bounds[row])
-    groups = grouped(drop(vector.labels[row], ("le", METRIC_NAME)) for row in ascending)
-    shape = len(groups), vector.values.shape[1]
-    values, present = np.empty(shape), np.empty(shape, np.bool_)
-    for index, members in enumerate(groups.values()):
-        rows = [ascending[member] for member in members]
-        edges = np.array([bounds[row] for row in rows])
-        present[index] = vector.present[rows].any(axis=0)
-        for column in range(shape[1]):
-            there = vector.present[rows, column]
-            counts = vector.values[rows, column][there]
-            values[index, column] = _of_buckets(edges[there], counts, quantile)
-    return Vector(tuple(groups), values, present)
-
-
-def _of_buckets(bounds: Floats, counts: Floats, quantile: float) -> float:
-    """The quantile as `bucketQuantile` of Prometheus; NaN without any count, or without a bucket +Inf."""
-    # Linear within a bucket. The lower edge of the first bucket is 0, or its bound if that is negative.
-    if len(bounds) < 2 or not np.isposinf(bounds[-1]):
-        return np.nan
-    counts = np.maximum.accumulate(counts)
-    if counts[-1] == 0:
-        return np.nan
-    rank = quantile * counts[-1]
-    bucket = int((counts[:-1] < rank).sum())
-    if bucket == len(bounds) - 1:
-        return float(bounds[-2])
-    if bucket == 0 and bounds[0] <= 0:
-        return float(bounds[0])
-    start, before = (bounds[bucket - 1], counts[bucket - 1]) if bucket else (0.0, 0.0)
-    part = (rank - before) / (counts[bucket] - before)
-    return float(start + (bounds[bucket] - start) * part)
 
 
 REDUCTIONS: Final[dict[str, Callable[[Floats, Flags], Floats]]] = {

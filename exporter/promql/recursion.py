@@ -15,14 +15,13 @@ from exporter.promql.expression import (
     Node,
     Range,
     Selector,
-    Subquery,
     children,
     selectors,
 )
-from exporter.promql.results import Result, expression_result, written
+from exporter.promql.results import expression_result, written
 from exporter.promql.rulefile import Rule
 from exporter.promql.samples import LOOKBACK, Samples, Store
-from exporter.promql.value import Labels, Times
+from exporter.promql.value import EvaluationFailed, Labels, Times
 
 _LONGEST_SPAN: Final = 4096
 
@@ -32,18 +31,16 @@ def recursive_result(
     index: int,
     times: Times,
     store: Store,
-    step: int,
     own: Set[Selector],
-) -> Result:
+) -> Samples:
     """The rule's result; its samples are in `store` afterwards. `own` are selectors of its own results."""
     # Assumes that the result before a span of instants continues, and evaluates the span. Results are final
     # until the first instant, inclusive, whose result differs from the assumption; the next span begins after
     # it. So a span needs an evaluation per change of its results, not per instant.
-    once = Evaluation(store, times, step, index)
+    once = Evaluation(store, times, index)
     rule = replace(rule, tree=_evaluated(rule.tree, once, own))
     reach = _reach(rule.tree)
     results = _Results(rule, times)
-    reason = once.reason
     begin, size = 0, 1
     while begin < len(times):
         columns = slice(begin, min(begin + size, len(times)))
@@ -51,11 +48,15 @@ def recursive_result(
         first = int(np.searchsorted(times, times[begin] - reach))
         store.discard(index)
         store.add(results.written(first, columns.stop), index)
-        evaluation = Evaluation(store, times[columns], step, index, columns)
-        evaluation.failed |= once.failed[columns]
-        outcome = expression_result(rule, evaluation)
-        reason = reason or outcome.reason
-        changed = results.put(columns, outcome)
+        evaluation = Evaluation(store, times[columns], index, columns)
+        try:
+            changed = results.put(columns, expression_result(rule, evaluation))
+        except EvaluationFailed:
+            if size == 1:
+                raise
+            # The real results may be others than the assumed results.
+            size = 1
+            continue
         if changed is None:
             begin = columns.stop
             size = min(size * 2, _LONGEST_SPAN)
@@ -65,7 +66,7 @@ def recursive_result(
     final = results.written(0, len(times))
     store.discard(index)
     store.add(final, index)
-    return Result(final, results.failed, reason)
+    return final
 
 
 def _evaluated(node: Node, once: Evaluation, own: Set[Selector]) -> Node:
@@ -92,29 +93,26 @@ class _Results:
     """Results of the rule's expression, a column per evaluation; the first columns are final."""
 
     def __init__(self, rule: Rule, times: Times) -> None:
-        self.failed = np.zeros(len(times), np.bool_)
         self._rule = rule
         self._times = times
         self._rows: dict[Labels, int] = {}
         self._values = np.zeros((0, len(times)))
         self._present = np.zeros((0, len(times)), np.bool_)
 
-    def put(self, columns: slice, outcome: Result) -> int | None:
+    def put(self, columns: slice, samples: Samples) -> int | None:
         """Replaces columns; returns the first column that changed, None if no column did."""
-        samples, failed = outcome.samples, outcome.failed
         rows = [self._rows.setdefault(row, len(self._rows)) for row in samples.labels]
         added = ((0, len(self._rows) - len(self._values)), (0, 0))
         self._values, self._present = np.pad(self._values, added), np.pad(self._present, added)
-        values = np.zeros((len(self._rows), len(failed)))
+        values = np.zeros((len(self._rows), len(samples.times)))
         present = np.zeros(values.shape, np.bool_)
         present[rows] = samples.present
         # An alert's values change at every evaluation, and no rule reads them.
         values[rows] = 1.0 if self._rule.alert else samples.values
         same = present == self._present[:, columns]
         same &= ~present | np.isclose(values, self._values[:, columns], 0, 0, equal_nan=True)
-        different = np.flatnonzero(~same.all(axis=0) | (self.failed[columns] != failed))
+        different = np.flatnonzero(~same.all(axis=0))
         self._values[:, columns], self._present[:, columns] = values, present
-        self.failed[columns] = failed
         return int(different[0]) if len(different) else None
 
     def carry(self, columns: slice) -> None:
@@ -127,17 +125,16 @@ class _Results:
         if self._rule.alert:
             begin = self._inactive(begin)
         columns = slice(begin, end)
-        present = self._present[:, columns]
-        stale = ~present & ~self.failed[columns]
-        values = self._values[:, columns]
-        samples = Samples(self._times[columns], tuple(self._rows), values, present, stale)
-        return written(self._rule, samples, self.failed[columns])
+        values, present = self._values[:, columns], self._present[:, columns]
+        return written(
+            self._rule, Samples(self._times[columns], tuple(self._rows), values, present)
+        )
 
     def _inactive(self, begin: int) -> int:
         """The last evaluation until `begin` before which no alert is active, nor kept firing."""
         interval = int(self._times[1] - self._times[0]) if len(self._times) > 1 else 1
         kept = self._rule.keep // interval + 2
-        active = np.flatnonzero(self._present[:, :begin].any(axis=0) | self.failed[:begin])
+        active = np.flatnonzero(self._present[:, :begin].any(axis=0))
         edges = np.concatenate(([-kept - 1], active, [begin]))
         calm = np.flatnonzero(np.diff(edges) > kept)
         return int(edges[calm[-1] + 1])
@@ -150,6 +147,4 @@ def _reach(node: Node) -> int:
             return node.offset + LOOKBACK
         case Range():
             return node.length + _reach(node.selector)
-        case Subquery():
-            return node.offset + node.length + _reach(node.inner)
     return max((_reach(child) for child in children(node)), default=0)

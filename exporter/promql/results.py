@@ -1,6 +1,5 @@
 """The samples that Prometheus would write for a rule: its results, or the states of its alerts."""
 
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -14,58 +13,33 @@ from exporter.promql.value import METRIC_NAME, Flags, Times, Vector, labels, vec
 _INACTIVE: Final = -(2**62)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The samples that a rule writes; `failed`, (instants,), tells where it failed; `reason` is the first."""
-
-    samples: Samples
-    failed: Flags
-    reason: str
+def result(rule: Rule, evaluation: Evaluation) -> Samples:
+    """Evaluates the rule. Raises `EvaluationFailed`."""
+    return written(rule, expression_result(rule, evaluation))
 
 
-def result(rule: Rule, evaluation: Evaluation) -> Result:
-    """Evaluates the rule. A failed evaluation writes nothing, not even a stale marker."""
-    outcome = expression_result(rule, evaluation)
-    return replace(outcome, samples=written(rule, outcome.samples, outcome.failed))
-
-
-def expression_result(rule: Rule, evaluation: Evaluation) -> Result:
+def expression_result(rule: Rule, evaluation: Evaluation) -> Samples:
     """The result of the rule's expression, with the rule's name and labels."""
-    value = rule.labeled(vector(evaluation.value(rule.tree)), evaluation.fail)
-    samples = _samples(value, evaluation.failed, evaluation.at)
-    return Result(samples, evaluation.failed, evaluation.reason)
+    return _samples(rule.labeled(vector(evaluation.value(rule.tree))), evaluation.at)
 
 
-def written(rule: Rule, results: Samples, failed: Flags) -> Samples:
+def written(rule: Rule, results: Samples) -> Samples:
     """The samples that Prometheus writes: the results of the expression, or the states of the alerts."""
-    if not rule.alert:
-        return results
-    return _samples(_alert_series(rule, results, failed), failed, results.times)
+    return _samples(_alert_series(rule, results), results.times) if rule.alert else results
 
 
-def _samples(value: Vector, failed: Flags, times: Times) -> Samples:
+def _samples(value: Vector, times: Times) -> Samples:
     """The samples of a vector; rows without any value are left out."""
-    present = value.present & ~failed
-    rows = np.flatnonzero(present.any(axis=1))
-    return Samples(
-        times,
-        tuple(value.labels[row] for row in rows.tolist()),
-        value.values if len(rows) == len(present) else value.values[rows],
-        present[rows],
-        ~present[rows] & ~failed,
-    )
+    samples = Samples(times, value.labels, value.values, value.present)
+    return samples.rows(np.flatnonzero(value.present.any(axis=1)).tolist())
 
 
-def _alert_series(rule: Rule, results: Samples, failed: Flags) -> Vector:
-    """The series ALERTS and ALERTS_FOR_STATE. A failed evaluation changes no state."""
-    times = results.times
-    shape = len(results.labels), len(times)
-    active = np.full(shape, _INACTIVE, np.int64)
-    firing = np.zeros(shape, np.bool_)
-    evaluated = np.flatnonzero(~failed)
-    for row in range(len(results.labels)):
-        present = results.present[row, evaluated]
-        active[row, evaluated], firing[row, evaluated] = _follow(present, times[evaluated], rule)
+def _alert_series(rule: Rule, results: Samples) -> Vector:
+    """The series ALERTS and ALERTS_FOR_STATE."""
+    shape = results.present.shape
+    active, firing = np.empty(shape, np.int64), np.empty(shape, np.bool_)
+    for row, present in enumerate(results.present):
+        active[row], firing[row] = _follow(present, results.times, rule)
     pending = (active != _INACTIVE) & ~firing
     alerts = [{METRIC_NAME: ALERTS, "alertstate": state} for state in ("firing", "pending")]
     added = (*alerts, {METRIC_NAME: FOR_STATE})

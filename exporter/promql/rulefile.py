@@ -1,20 +1,20 @@
 """Prometheus rule files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import promql_parser
-from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.constructor import BaseConstructor, ConstructorError
 
 from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
 from exporter.promql.evaluate import parse_supported
 from exporter.promql.expression import Node, Range, Subquery, Text, Unsupported, milliseconds
-from exporter.promql.value import METRIC_NAME, Fail, Vector, labels
+from exporter.promql.value import METRIC_NAME, Vector, labels
 
 ALERTNAME: Final = "alertname"
 ALERTS: Final = "ALERTS"
@@ -42,13 +42,13 @@ class Rule:
     def metrics(self) -> tuple[str, ...]:
         return (ALERTS, FOR_STATE) if self.alert else (self.name,)
 
-    def labeled(self, vector: Vector, fail: Fail) -> Vector:
+    def labeled(self, vector: Vector) -> Vector:
         """The result with the rule's labels and name."""
         own = {METRIC_NAME: "", **self.labels, ALERTNAME if self.alert else METRIC_NAME: self.name}
         rows = [labels(dict(row) | own) for row in vector.labels]
         reason = "vector contains metrics with the same labelset after applying "
         reason += "alert labels" if self.alert else "rule labels"
-        return vector.with_labels(rows, fail, reason)
+        return vector.with_labels(rows, reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,42 +60,36 @@ class Group:
     rules: tuple[Rule, ...]
 
 
-class _Texts(SafeConstructor):
-    """Values are the text of the file, as for Prometheus: `true`, `0x10` or `2026-01-05` as a label."""
-
-    yaml_constructors = SafeConstructor.yaml_constructors | {
-        f"tag:yaml.org,2002:{tag}": SafeConstructor.construct_yaml_str
-        for tag in ("bool", "float", "int", "timestamp")
-    }
-
-
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}):
     expr: str
     record: str = ""
     alert: str = ""
     wait: str = "0"
     keep_firing_for: str = "0"
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
 
 
 class _Group(msgspec.Struct, forbid_unknown_fields=True):
     """`limit` and `query_offset` have no effect here."""
 
     name: str
-    interval: str | None = None
-    query_offset: str | None = None
+    interval: str = "0"
+    query_offset: str = ""
     limit: int = 0
-    labels: dict[str, str] | None = None
-    rules: list[_Entry] | None = None
+    labels: dict[str, str] = {}
+    rules: list[_Entry] = []
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    groups: list[_Group] | None = None
+    groups: list[_Group] = []
 
 
-def load(paths: Iterable[Path]) -> tuple[Group, ...]:
-    """The groups of all files, in order.
+def load(
+    paths: Iterable[Path],
+    wanted: Callable[[Mapping[str, str], str], bool] = lambda labels, expr: True,
+) -> tuple[Group, ...]:
+    """The groups of all files, in order, with the rules whose labels and expression are wanted.
 
     Raises `ConfigError` for an invalid file, and `UnsupportedRule` that names all rules that cannot be
     evaluated.
@@ -105,23 +99,25 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     for path in paths:
         try:
             node = yaml_file.compose(path)
-            content = _Texts().construct_document(node) if node else None
+            # Values are the text of the file, as for Prometheus: `true`, `0x10` or `2026-01-05` as a label.
+            content = BaseConstructor().construct_document(node) if node else {}
             file = msgspec.convert(content, _File, strict=False)
         except ConstructorError as error:
-            mark: Any = error.problem_mark
-            raise ConfigError(f"{path}:{mark.line + 1}: {error.problem}") from None
+            raise ConfigError(f"{path}: {error}") from None
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {error}{_allowed(str(error))}") from None
-        for group in file.groups or ():
+            raise ConfigError(f"{path}: {error}") from None
+        for group in file.groups:
             rules = []
             place = f"{path}: group '{group.name}'"
-            for entry in group.rules or ():
+            for entry in group.rules:
+                if not wanted(group.labels | entry.labels, entry.expr):
+                    continue
                 try:
-                    rules.append(_rule(place, entry, group.labels or {}))
+                    rules.append(_rule(place, entry, group.labels))
                 except (Unsupported, ValueError) as error:
                     mistakes.append(f"{place}, rule '{entry.alert or entry.record}': {error}")
             try:
-                groups.append(Group(group.name, _milliseconds(group.interval or "0"), tuple(rules)))
+                groups.append(Group(group.name, _milliseconds(group.interval), tuple(rules)))
             except ValueError as error:
                 mistakes.append(f"{place}, interval: {error}")
     if mistakes:
@@ -129,17 +125,9 @@ def load(paths: Iterable[Path]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _allowed(mistake: str) -> str:
-    """The keys that Prometheus allows in place of an unknown key; "" for another mistake."""
-    if "unknown field" not in mistake:
-        return ""
-    kind = _Entry if ".rules[" in mistake else _Group if ".groups[" in mistake else _File
-    return f"; allowed are {', '.join(kind.__struct_encode_fields__)}"
-
-
 def _rule(place: str, entry: _Entry, group_labels: dict[str, str]) -> Rule:
     """The rule of an entry. Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
-    own = group_labels | (entry.labels or {})
+    own = group_labels | (entry.labels)
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")
@@ -152,7 +140,7 @@ def _rule(place: str, entry: _Entry, group_labels: dict[str, str]) -> Rule:
         bool(entry.alert),
         tree,
         own,
-        entry.annotations or {},
+        entry.annotations,
         _milliseconds(entry.wait),
         _milliseconds(entry.keep_firing_for),
     )

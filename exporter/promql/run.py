@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exporter.errors import UnsupportedRule
-from exporter.promql.evaluate import STEP, Evaluation, parse_supported
-from exporter.promql.expression import Node, Selector, Subquery, children, selectors
+from exporter.errors import ConfigError, UnsupportedRule
+from exporter.promql.evaluate import STEP, Evaluation
+from exporter.promql.expression import Selector, Subquery, selectors, walk
 from exporter.promql.recursion import recursive_result
-from exporter.promql.results import Result, result
+from exporter.promql.results import result
 from exporter.promql.rulefile import ALERTNAME, Group, Rule
 from exporter.promql.samples import Samples, Store
-from exporter.promql.value import METRIC_NAME, Times, Vector, drop, vector
+from exporter.promql.value import METRIC_NAME, EvaluationFailed, Times, drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,6 @@ class Firing:
     labels: dict[str, str]
     start: float
     end: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A rule's evaluation failed at `instants` instants."""
-
-    rule: Rule
-    instants: int
-    reason: str
 
 
 class Dependencies:
@@ -56,7 +47,9 @@ class Dependencies:
             for index, rule in enumerate(rules)
             if any(
                 writer >= index
-                for selector in _in_subqueries(rule.tree)
+                for part in walk(rule.tree)
+                if isinstance(part, Subquery)
+                for selector in selectors(part)
                 for writer in self.writers(selector)
             )
         ]
@@ -102,10 +95,9 @@ class Run:
 
     Groups are evaluated in the given order at `first` and every interval after it. A rule reads the results
     of earlier groups and rules up to its own instant, and its own and later results up to just before it.
-    `interval`, in seconds, replaces each group's interval and the default step of subqueries.
-
-    Metrics with names in `keep` can be queried later, None keeps all; others are dropped when no rule needs
-    them any more. Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`.
+    `store` has the scraped series; results are dropped when no rule needs them any more, unless `keep`.
+    Memory: 9 bytes per series and instant. Raises `UnsupportedRule` as `Dependencies`, and `ConfigError` for
+    a rule whose evaluation fails.
     """
 
     def __init__(
@@ -115,17 +107,14 @@ class Run:
         first: float,
         last: float,
         *,
-        interval: float | None = None,
-        keep: frozenset[str] | None = frozenset(),
+        keep: bool = False,
     ) -> None:
         self.firings: list[Firing] = []
-        self.failures: list[Failure] = []
-        self._store = Store(scraped)
-        self._step = round(interval * 1000) if interval else STEP
+        self.store = Store(scraped)
         rules: list[Rule] = []
         times: list[Times] = []
         for group in groups:
-            every = self._step if interval else group.interval or STEP
+            every = group.interval or STEP
             rules += group.rules
             instants = np.arange(round(first * 1000), round(last * 1000) + 1, every, dtype=np.int64)
             times += [instants] * len(group.rules)
@@ -134,61 +123,33 @@ class Run:
             index: reader for reader in dependencies.order for index in dependencies.reads[reader]
         }
         for index in dependencies.order:
-            self._note(rules[index], self._result(rules[index], index, times[index], dependencies))
+            rule = rules[index]
+            try:
+                samples = self._result(rule, index, times[index], dependencies)
+            except EvaluationFailed as error:
+                raise ConfigError(f"{rule}: the evaluation fails: {error}") from None
+            if rule.alert:
+                self.firings += _firings(rule, samples)
             for written in (*dependencies.reads[index], index):
-                kept = keep is None or not keep.isdisjoint(rules[written].metrics)
-                if not kept and last_reader.get(written, index) == index:
-                    self._store.discard(written)
+                if not keep and last_reader.get(written, index) == index:
+                    self.store.discard(written)
 
-    def query(self, text: str, at: Iterable[float]) -> Vector:
-        """An expression at some instants (Unix seconds, ascending), over scraped and kept series.
-
-        Raises `Unsupported` for an expression, `ValueError` where Prometheus fails to evaluate it.
-        """
-        times = np.array([round(instant * 1000) for instant in at], np.int64)
-        evaluation = Evaluation(self._store, times, self._step)
-        result = vector(evaluation.value(parse_supported(text)))
-        if evaluation.failed.any():
-            raise ValueError(evaluation.reason)
-        return result
-
-    def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Result:
+    def _result(self, rule: Rule, index: int, times: Times, dependencies: Dependencies) -> Samples:
         own = {part for part in selectors(rule.tree) if index in dependencies.writers(part)}
         if own:
-            return recursive_result(rule, index, times, self._store, self._step, own)
-        outcome = result(rule, Evaluation(self._store, times, self._step, index))
-        self._store.add(outcome.samples, index)
-        return outcome
-
-    def _note(self, rule: Rule, outcome: Result) -> None:
-        if outcome.failed.any():
-            self.failures.append(Failure(rule, int(outcome.failed.sum()), outcome.reason))
-        if rule.alert:
-            self.firings += _firings(rule, outcome.samples)
+            return recursive_result(rule, index, times, self.store, own)
+        samples = result(rule, Evaluation(self.store, times, index))
+        self.store.add(samples, index)
+        return samples
 
 
 def _firings(rule: Rule, written: Samples) -> Iterator[Firing]:
-    """The firings in an alerting rule's samples; a failed evaluation is not an end."""
-    evaluated = (written.present | written.stale).all(axis=0)
-    times = (written.times[evaluated] / 1000).tolist()
-    for row, firing in zip(written.labels, written.present[:, evaluated], strict=True):
+    """The firings in an alerting rule's samples."""
+    times = (written.times / 1000).tolist()
+    for row, firing in zip(written.labels, written.present, strict=True):
         if ("alertstate", "firing") in row:
             names = dict(drop(row, (METRIC_NAME, "alertstate")))
             edges = np.flatnonzero(np.diff(firing, prepend=False, append=False)).tolist()
             for begin, end in zip(edges[::2], edges[1::2], strict=True):
                 over = times[end] if end < len(times) else None
                 yield Firing(rule, names, times[begin], over)
-
-
-def _in_subqueries(node: Node, inside: bool = False) -> Iterator[Selector]:
-    """Selectors in subqueries, without selectors that an offset moves into the past."""
-    if isinstance(node, Selector):
-        if inside and not node.offset:
-            yield node
-        return
-    if isinstance(node, Subquery):
-        if node.offset:
-            return
-        inside = True
-    for child in children(node):
-        yield from _in_subqueries(child, inside)

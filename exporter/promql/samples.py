@@ -30,35 +30,21 @@ LOOKBACK: Final = 5 * 60 * 1000
 class Samples:
     """A row per series, a column per timestamp; `times` ascend.
 
-    `present` tells where a sample is, `stale` where a stale marker is. Where neither is, the sample before
-    counts until the lookback ends.
+    `present` tells where a sample is; a stale marker is at the other timestamps.
     """
 
     times: Times
     labels: tuple[Labels, ...]
     values: Floats
     present: Flags
-    stale: Flags
-
-    @classmethod
-    def of(
-        cls, times: Times, labels: Iterable[Labels], values: Floats, present: Flags
-    ) -> "Samples":
-        """Samples with a stale marker at each timestamp where a series has no sample."""
-        return cls(times, tuple(labels), values, present, ~present)
 
     def rows(self, rows: Sequence[int]) -> "Samples":
         if len(rows) == len(self.labels):
             return self
         labels = tuple(self.labels[row] for row in rows)
-        return Samples(self.times, labels, self.values[rows], self.present[rows], self.stale[rows])
+        return Samples(self.times, labels, self.values[rows], self.present[rows])
 
     # The arrays below have one row for all series when all series have samples at the same times.
-
-    @cached_property
-    def last_known(self) -> Indexes:
-        """The last sample or stale marker until each timestamp, -1 without any."""
-        return _last_true(_shared(self.present | self.stale))
 
     @cached_property
     def last_present(self) -> Indexes:
@@ -125,9 +111,9 @@ class Store:
         parts = []
         for samples, visible in self.select(selector, at, rule):
             column = np.searchsorted(samples.times, visible, side="right") - 1
-            last = np.where(column >= 0, take(samples.last_known, column[np.newaxis]), -1)
-            age = at - selector.offset - samples.times[last]
-            present = (last >= 0) & (age <= LOOKBACK) & take(samples.present, last)
+            last = column[np.newaxis]
+            age = at - selector.offset - samples.times[column]
+            present = (column >= 0) & (age <= LOOKBACK) & take(samples.present, last)
             values = take(samples.values, last)
             parts.append(Vector(samples.labels, values, present))
         return stacked(parts, len(at))

@@ -1,6 +1,6 @@
 """Values of expressions at many instants: vectors of labeled series, and scalars."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +14,13 @@ Times = NDArray[np.int64]
 """Unix milliseconds, the resolution of Prometheus."""
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name, without empty values, as `labels` makes them."""
-Fail = Callable[[Flags, str], None]
-"""Called with the instants at which the evaluation fails, and the reason."""
 
 METRIC_NAME: Final = "__name__"
 SAME_LABELS: Final = "vector cannot contain metrics with the same labelset"
+
+
+class EvaluationFailed(Exception):
+    """Prometheus, too, fails to evaluate the expression at one of the instants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,13 @@ class Vector:
     values: Floats
     present: Flags
 
-    def without_name(self, fail: Fail) -> "Vector":
-        return self.with_labels([drop(row, (METRIC_NAME,)) for row in self.labels], fail)
+    def without_name(self) -> "Vector":
+        return self.with_labels([drop(row, (METRIC_NAME,)) for row in self.labels])
 
-    def with_labels(
-        self, rows: Iterable[Labels], fail: Fail, reason: str = SAME_LABELS
-    ) -> "Vector":
+    def with_labels(self, rows: Iterable[Labels], reason: str = SAME_LABELS) -> "Vector":
         """The values under other labels; series with equal labels become one series.
 
-        Calls `fail` for the instants at which several of these series are present.
+        Raises `EvaluationFailed` if several of these series are present at an instant.
         """
         rows = tuple(rows)
         groups = grouped(rows)
@@ -51,7 +51,8 @@ class Vector:
         values, present = self.values[first], self.present[first]
         for index, members in enumerate(groups.values()):
             for row in members[1:]:
-                fail(present[index] & self.present[row], reason)
+                if (present[index] & self.present[row]).any():
+                    raise EvaluationFailed(reason)
                 np.copyto(values[index], self.values[row], where=self.present[row])
                 present[index] |= self.present[row]
         return Vector(tuple(groups), values, present)

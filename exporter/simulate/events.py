@@ -25,12 +25,12 @@ _CHUNK: Final = 20_000
 _EARLY: Final = (Phase.PRE_SESSION, Phase.CONNECT, Phase.HANDSHAKE)
 
 
-def events(history: History, seed: int = 1, *, dated: bool = True) -> Iterator[Timed]:
+def events(history: History, seed: int = 1) -> Iterator[Timed]:
     """Every session end of the history, in order of time.
 
     The same history and seed give the same ids, so posting them again counts nothing twice. Other histories
-    have other ids. Without `dated` there is no `occurred_at`, and the exporter uses the time of arrival.
-    Times are uniform within a bin, durations log-normal (assumed medians) with a resolution of 0.1 s.
+    have other ids. Times are uniform within a bin, durations log-normal (assumed medians) with a resolution
+    of 0.1 s.
     """
     name = _name(history, seed)
     random = np.random.Generator(np.random.PCG64([seed, int(name, 16)]))
@@ -63,23 +63,21 @@ def events(history: History, seed: int = 1, *, dated: bool = True) -> Iterator[T
                 "duration_seconds": round(float(seconds[row]), 1),
                 "labels": {"region": regions[region[row]]},
             }
-            if dated:
-                occurred = datetime.fromtimestamp(time, UTC)
-                event["occurred_at"] = occurred.isoformat(timespec="milliseconds")[:-6] + "Z"
             yield time, event
             number += 1
 
 
-def merged(histories: Sequence[History], seed: int = 1, *, dated: bool = True) -> Iterator[Timed]:
+def merged(histories: Sequence[History], seed: int = 1) -> Iterator[Timed]:
     """The events of several systems, in order of time."""
-    streams = (events(history, seed, dated=dated) for history in histories)
+    streams = (events(history, seed) for history in histories)
     return heapq.merge(*streams, key=lambda timed: timed[0])
 
 
 def ndjson(histories: Sequence[History], seed: int = 1) -> Iterator[str]:
     encode = msgspec.json.Encoder().encode
-    for _, event in merged(histories, seed):
-        yield encode(event).decode() + "\n"
+    for time, event in merged(histories, seed):
+        occurred = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+        yield encode({**event, "occurred_at": occurred[:-6] + "Z"}).decode() + "\n"
 
 
 def _name(history: History, seed: int) -> str:

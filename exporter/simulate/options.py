@@ -11,18 +11,17 @@ from exporter.errors import ConfigError
 from exporter.simulate.history import DAY, HOUR, STEP, History
 from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD_DAYS, IncidentPlan, simulate, standard_plan
+from exporter.simulate.scenario import MONDAY, IncidentPlan, simulate
 from exporter.simulate.traffic import Traffic
 from exporter.timestamps import option_seconds
 
-REAL_TIME: Final = 1.0
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": HOUR, "d": DAY}
 _RANGES: Final = (("ends_per_hour", 0.1, 1e8), ("failing", 0, 1), ("speed", 0.01, 1e6))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to simulate. `dated` tells whether events carry their simulated time."""
+    """What to simulate."""
 
     systems: Sequence[str]
     traffic: Traffic
@@ -31,7 +30,6 @@ class Run:
     incidents: IncidentPlan
     seed: int
     speed: float
-    dated: bool
 
     def histories(self) -> list[History]:
         days = self.seconds / DAY
@@ -63,8 +61,7 @@ class Options:
         self._check()
         systems = SYSTEMS if self.system == "both" else (self.system,)
         seconds = self._seconds()
-        real_time = self.url is not None and self.speed == REAL_TIME and self.start is None
-        start = now if real_time else self._start(now - seconds)
+        start = self._start(now - seconds)
         # Scrapes and restarts of an exporter that receives events are real, not simulated.
         traffic = Traffic(self.ends_per_hour, self.failing)
         if not self.openmetrics:
@@ -77,7 +74,6 @@ class Options:
             incidents=self._plan(systems, seconds),
             seed=random_seed if self.seed is None else self.seed,
             speed=self.speed,
-            dated=real_time or self.url is None,
         )
 
     def _check(self) -> None:
@@ -94,7 +90,7 @@ class Options:
 
     def _seconds(self) -> float:
         if self.duration is None:
-            return STANDARD_DAYS * DAY if "standard" in self.incidents else HOUR
+            return HOUR
         seconds = _duration("--for", self.duration)
         if not STEP <= seconds <= 90 * DAY:
             raise ConfigError(f"--for {self.duration}: use a duration from {STEP:g}s to 90d")
@@ -107,16 +103,11 @@ class Options:
 
     def _plan(self, systems: Sequence[str], seconds: float) -> IncidentPlan:
         """Incidents without an offset are spread over the middle half of the run."""
-        if "standard" in self.incidents:
-            if len(self.incidents) > 1:
-                raise ConfigError("--incident standard: give no other --incident")
-            return standard_plan(seconds)
         plan = []
         for number, text in enumerate(self.incidents):
             name, at, offset = text.partition("@")
             if name not in KINDS:
-                names = ", ".join((*KINDS, "standard"))
-                raise ConfigError(f"--incident {text}: unknown; use one of {names}")
+                raise ConfigError(f"--incident {text}: unknown; use one of {', '.join(KINDS)}")
             if not any(system in KINDS[name].codes for system in systems):
                 raise ConfigError(f"--incident {text}: {self.system} does not have this incident")
             onset = (0.25 + 0.5 * number / len(self.incidents)) * seconds

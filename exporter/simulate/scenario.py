@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from exporter.simulate.history import DAY, HOUR, STEP, History, Incident
+from exporter.simulate.history import DAY, STEP, History, Incident
 from exporter.simulate.incidents import KINDS, Kind, Window
 from exporter.simulate.noise import counts, scrape
 from exporter.simulate.profiles import PROFILES, codes, with_failures
@@ -13,51 +13,15 @@ from exporter.simulate.traffic import Traffic, load, means
 from exporter.taxonomy.model import Outcome
 
 MONDAY: Final = 1767571200.0
-"""2026-01-05T00:00:00Z, so that the hours of the standard plan are hours of the day."""
-STANDARD_DAYS: Final = 28
-
+"""2026-01-05T00:00:00Z."""
 IncidentPlan = Sequence[tuple[str, float]]
 """Names of incidents, and seconds from the start of the history to each onset."""
-
-# Day and hour. Incidents that expect an alert are at least 8 h apart, at all hours, on working days and
-# weekends, three of them in the first three days.
-_STANDARD: Final[Mapping[str, Sequence[tuple[int, float]]]] = {
-    "capacity-large": ((0, 9), (6, 3.5), (23, 6.5)),
-    "crash-loop": ((1, 2.5), (12, 18)),
-    "stop": ((1, 20), (11, 23.5), (13, 12)),
-    "capacity-small": ((3, 14), (24, 19)),
-    "one-region": ((4, 5), (19, 13)),
-    "successes-vanish": ((5, 16), (21, 10.5)),
-    "flapping": ((7, 10), (20, 21)),
-    "tls-inspection": ((8, 8),),
-    "capacity-medium": ((9, 11), (18, 4)),
-    "new-code": ((10, 15),),
-    "slow-creep": ((14, 8),),
-    "maintenance-overrun": ((22, 3),),
-    "maintenance": tuple((day, 3) for day in range(STANDARD_DAYS)),
-    "duplicate-burst": ((0, 22), (2, 11), (8, 1), (16, 20), (20, 4), (27, 15)),
-    "quiet-evening": ((2, 18),),
-    "recovery": ((13, 14),),
-    "holiday": ((25, 0),),
-    "launch-day": ((26, 8),),
-    "clock-change": ((27, 1),),
-}
-STANDARD: Final[IncidentPlan] = tuple(
-    (name, day * DAY + hour * HOUR) for name, onsets in _STANDARD.items() for day, hour in onsets
-)
-"""28 days from a Monday, with 20 expected alerts on streampixel and 22 on softdrive."""
-
-
-def standard_plan(seconds: float) -> IncidentPlan:
-    """The incidents of `STANDARD` that end within `seconds`."""
-    needed = {name: STEP if kind.permanent else kind.seconds for name, kind in KINDS.items()}
-    return [(name, onset) for name, onset in STANDARD if onset + needed[name] <= seconds]
 
 
 def simulate(
     system: str,
-    traffic: Traffic | None = None,
-    days: float = STANDARD_DAYS,
+    traffic: Traffic,
+    days: float,
     incidents: IncidentPlan = (),
     seed: int = 1,
     start: float = MONDAY,
@@ -70,7 +34,6 @@ def simulate(
     bin; where several overlap, nuisances apply first, others in the order of the plan. Raises `ConfigError`
     for `traffic.failing`.
     """
-    traffic = traffic or Traffic()
     bins = round(days * DAY / step)
     profile = PROFILES[system]
     by_code = {**with_failures(system, traffic.failing), **traffic.shares}

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from exporter.backtest import files as files_module
-from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.files import EventReader, Repeats
 from exporter.send.events import Seen
 from exporter.send.sources import Source
@@ -22,27 +21,17 @@ def read(path: Path, **options: Any) -> tuple[EventReader, list[str]]:
     notes: list[str] = []
     with Seen() as seen:
         reader = EventReader(TAXONOMY, seen, NOW, notes.append, **options)
-        reader.read(Source(path), lambda: None)
+        reader.read(Source(path))
     return reader, notes
 
 
-def totals(reader: EventReader, system: str = "streampixel") -> dict[str, int]:
-    counters = reader.ends[system].counters(EventCounts())
-    if counters is None:
-        return {}
-    return dict(zip(counters.codes, counters.totals[-1].tolist(), strict=True))
-
-
-def test_every_spelling_of_a_code_is_counted_as_the_code(tmp_path: Path) -> None:
-    spellings: tuple[Any, ...] = ("1", "01", 1.0, "1.0", "Error Code 01 - TLSHandshakeFailed")
-    events = [
-        event(float(at), code, system="softdrive", id=f"s-{at}")
-        for at, code in enumerate(spellings)
-    ]
-    events += [event(5.0, "", system="softdrive"), event(6.0, "4711", system="softdrive")]
-    reader, _ = read(write(tmp_path / "a.ndjson", events))
-    assert totals(reader, "softdrive") == {"none": 1, "01": 5, "unknown": 1}
-    assert reader.counts.unknown_codes == {"softdrive": {"4711": 1}}
+def totals(reader: EventReader) -> dict[str, int]:
+    return {
+        code: total
+        for counters in reader.ends.counters()
+        if counters.system == "streampixel"
+        for code, total in zip(counters.codes, counters.totals[-1].tolist(), strict=True)
+    }
 
 
 def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
@@ -99,13 +88,6 @@ def test_unknown_codes_and_ignored_fields_have_a_bound(tmp_path: Path) -> None:
     assert len(counts.ignored_fields().split(", ")) == 10
 
 
-def test_events_without_a_key_count_each_time(tmp_path: Path) -> None:
-    events = [event(1.0, id=None)] * 2 + [event(1.0)] * 2 + [event(1.0, id=None)]
-    reader, _ = read(write(tmp_path / "a.ndjson", events))
-    assert totals(reader) == {"4001": 4}
-    assert reader.counts.duplicates == 1
-
-
 def test_events_without_an_id_are_identified_as_by_send(tmp_path: Path) -> None:
     """Equal rows of an input are different events; the same rows of another input are duplicates."""
     rows = [event(1.0, id=None, **session) for session in ({}, {"session_id": "s"}) for _ in "123"]
@@ -113,7 +95,7 @@ def test_events_without_an_id_are_identified_as_by_send(tmp_path: Path) -> None:
     with Seen() as seen:
         reader = EventReader(TAXONOMY, seen, NOW, lambda _: None)
         for path in paths:
-            reader.read(Source(path), lambda: None)
+            reader.read(Source(path))
     assert (reader.counts.counted, reader.counts.duplicates) == (6, 6)
 
 
@@ -140,27 +122,10 @@ def test_ends_of_a_user_and_code_within_15_minutes_are_repeats(tmp_path: Path) -
     others = [event(10.0, "4002", user="u"), event(20.0, user="v"), event(30.0), event(40.0)]
     others += [event(50.0, "1001", system=system, user="u") for system in TAXONOMY.systems]
     reader, _ = read(write(tmp_path / "a.ndjson", [*mine, *others]))
-    counters = reader.ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    assert counters.repeats is not None
+    (counters,) = (each for each in reader.ends.counters() if each.system == "streampixel")
     assert counters.codes == ("1001", "4001", "4002")
     assert counters.repeats[-1].tolist() == [0, 2, 0]
     assert [int(at) for at in np.flatnonzero(np.diff(counters.repeats[:, 1]))] == [20, 29]
-
-
-@pytest.mark.parametrize("asked", [False, True])
-def test_ends_are_counted_by_label_when_rules_ask_for_labels(tmp_path: Path, asked: bool) -> None:
-    """Counted are the first five labels of an event, and twenty values of each label."""
-    same = dict.fromkeys(("x0", "x1", "x2", "x3", "x4"), 1)
-    sent = [event(at * 60.0, labels={"region": f"r{at % 23}", **same}) for at in range(46)]
-    reader, _ = read(write(tmp_path / "a.ndjson", sent), labels=asked)
-    counters = reader.ends["streampixel"].counters(EventCounts())
-    assert counters is not None
-    by_label = {part: int(counts[-1, 0]) for part, counts in counters.by_label.items()}
-    expected = {("region", f"r{value}"): 2 for value in range(20)}
-    expected |= {("region", "other"): 6}
-    expected |= {(f"x{number}", "1"): 46 for number in range(4)}
-    assert by_label == (expected if asked else {})
 
 
 def test_repeats_follow_within_15_minutes_in_any_order_of_the_file() -> None:

@@ -7,56 +7,57 @@ import numpy as np
 import pytest
 
 from exporter.backtest.counters import Counters, Ends
-from exporter.backtest.event_counts import EventCounts
 from exporter.backtest.replay import (
     ALL_SYSTEMS,
     Replay,
     load_rules,
-    reads_label_counts,
     replays,
 )
-from exporter.errors import ConfigError
-from exporter.promql.run import Failure, Run
+from exporter.promql.run import Run
 from exporter.rule_files import RULES
 from exporter.taxonomy.loader import load
+from exporter.timestamps import rfc3339
 from tests.backtest.histories import START
+from tests.promql.promtool import query
 
 TAXONOMY, GROUPS = load(), load_rules(RULES)
 HOUR, DAY = 3600.0, 86400.0
 ROWS = 24 * 120 + 1
 
 
-def ends(*times: float, code: str = "4001") -> Ends:
-    counted = Ends(TAXONOMY.systems["streampixel"])
-    counted.add([code] * len(times), [START + at for at in times])
+def ends(*times: float, code: str = "4001", system: str = "streampixel") -> Ends:
+    counted = Ends(TAXONOMY)
+    add(counted, *times, code=code, system=system)
     return counted
+
+
+def add(counted: Ends, *times: float, code: str, system: str = "streampixel") -> None:
+    count = len(times)
+    counted.add(system, [code] * count, [START + at for at in times], [False] * count)
 
 
 def test_end_is_counted_at_the_first_scrape_after_it() -> None:
     counted = ends(89.9, 1.0, 31.0)
-    counted.add(["1000"], [START + 45.0])
-    counters = counted.counters(EventCounts())
-    assert counters is not None
+    add(counted, 45.0, code="1000")
+    (counters,) = counted.counters()
     assert (counters.start, counters.step, counters.end) == (START, 30, START + 90)
     assert counters.codes == ("1000", "4001")
     assert counters.totals.tolist() == [[0, 0], [0, 1], [1, 2], [1, 3]]
     assert counters.present.all()
-    assert ends().counters(EventCounts()) is None
+    assert Ends(TAXONOMY).counters() == []
 
 
-def test_few_ends_far_from_all_others_are_removed() -> None:
-    events = EventCounts(counted=1003)
-    times = [at * 60.0 for at in range(1000)]
-    counted = ends(*times, -START)
-    counted.add(["1000", "4001"], [START + 100 * DAY, START - 3000 * DAY])
-    counters = counted.counters(events)
-    assert counters is not None
+@pytest.mark.parametrize("wrong", [-3000.0, -100.0, 100.0, 250.0])
+@pytest.mark.parametrize(("system", "code"), [("streampixel", "1000"), ("softdrive", "18")])
+def test_few_ends_far_from_all_others_are_removed(wrong: float, system: str, code: str) -> None:
+    """They made hundreds of false alerts, or a later time hid all other ends."""
+    counted = ends(*(at * 60.0 for at in range(1000)))
+    add(counted, wrong * DAY, code=code, system=system)
+    (counters,) = counted.counters()
     assert counters.start == START
-    assert counters.codes == ("4001",)
     assert counters.totals[-1].tolist() == [1000]
-    assert events.counted == 1000
-    reason = "far from all others (1970-01-01 to 2026-04-15): a wrong clock?"
-    assert list(events.skipped()) == [(3, reason)]
+    date = rfc3339(START + wrong * DAY)[:10]
+    assert counted.removed == {f"far from all others ({date}): a wrong clock?": 1}
 
 
 @pytest.mark.parametrize(
@@ -64,22 +65,25 @@ def test_few_ends_far_from_all_others_are_removed() -> None:
 )
 def test_ends_after_a_gap_remain(later: list[float]) -> None:
     """The gap is shorter than the memory of the rules, or many ends follow it."""
-    events = EventCounts()
-    counters = ends(*(at * 60.0 for at in range(1000)), *later).counters(events)
-    assert counters is not None
+    counted = ends(*(at * 60.0 for at in range(1000)), *later)
+    (counters,) = counted.counters()
     assert counters.totals[-1].tolist() == [1000 + len(later)]
-    assert events.outliers == 0
+    assert counted.removed == {}
 
 
-def test_too_long_history_is_refused_with_its_dates() -> None:
-    with pytest.raises(ConfigError, match="from 2026-01-05 to 2026-08-13, and at most 200 days"):
-        ends(0.0, 220 * DAY).counters(EventCounts())
+def test_ends_long_before_the_last_are_removed() -> None:
+    counted = ends(0.0, *(at * DAY + HOUR for at in range(200)))
+    add(counted, 200 * DAY, code="18", system="softdrive")
+    assert [int(counters.totals[-1].sum()) for counters in counted.counters()] == [1, 199]
+    assert counted.removed == {"200 days or more before the last end (2026-07-24)": 2}
 
 
-def test_times_on_too_many_days_are_refused_before_they_fill_the_memory() -> None:
-    counted = ends(0.0)
-    with pytest.raises(ConfigError, match="from 1998-08-20 to 2026-01-05, and at most 200 days"):
-        counted.add(["4001"] * 1000, [START + at * DAY for at in range(-10_000, 0, 10)])
+def test_days_of_random_times_do_not_fill_the_memory() -> None:
+    counted = ends(*(at * DAY for at in range(-10_000, 1, 8)))
+    assert len(counted._days) == 400
+    (counters,) = counted.counters()
+    assert counters.totals[-1].tolist() == [25]
+    assert counted.removed == {"200 days or more before the last end (2026-01-05)": 1226}
 
 
 def replay(since: float = -inf, until: float = inf) -> Replay:
@@ -89,8 +93,9 @@ def replay(since: float = -inf, until: float = inf) -> Replay:
     ends[720:780, 1] = 4
     ends[2820:, 1] = 4
     totals, present = np.cumsum(ends, axis=0), np.ones(ROWS, np.bool_)
-    counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present)
-    (result,), _ = replays(TAXONOMY, [counters], GROUPS, since, until)
+    none = np.zeros_like(totals)
+    counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present, none)
+    (result,) = replays(TAXONOMY, [counters], GROUPS, since, until)
     return result
 
 
@@ -123,17 +128,20 @@ def test_duration_of_an_alert_is_cut_to_the_part() -> None:
     part = replay(until=6.4 * HOUR)
     assert (part.cut(first), part.seconds(first)) == (True, 6.4 * HOUR - first.start)
     part = replay(since=6.25 * HOUR)
-    # Notified before the part.
-    assert (part.cut(first), part.sent(first)) == (True, True)
+    assert (part.cut(first), part.notified(first)) == (True, first.start + 40)
 
 
-def both(path: Path, rule: str, days: float = 0.0) -> tuple[list[Replay], list[Failure]]:
+def both(path: Path, rule: str, days: float = 0.0) -> list[Replay]:
     """A failure a minute for two hours on two systems, on the second one `days` later."""
     (path / "a.yml").write_text(f"groups: [{{name: g, interval: 30s, rules: [{rule}]}}]")
-    counted = ends(*range(0, 7200, 60)), Ends(TAXONOMY.systems["softdrive"])
-    times = [START + days * DAY + 2.0 * at for at in range(0, 3600, 30)]
-    counted[1].add(["18"] * len(times), times)
-    histories = [counters for each in counted if (counters := each.counters(EventCounts()))]
+    counted = ends(*range(0, 7200, 60))
+    add(
+        counted,
+        *(days * DAY + 2.0 * at for at in range(0, 3600, 30)),
+        code="18",
+        system="softdrive",
+    )
+    histories = counted.counters()[::-1]
     return replays(TAXONOMY, histories, load_rules(path))
 
 
@@ -142,18 +150,17 @@ FAILURES = 'increase(session_ends_total{outcome="failure"}[5m])'
 
 def test_rule_over_several_systems_fires_for_all_systems(tmp_path: Path) -> None:
     """Each system has 5 failures in 5 minutes. Each was evaluated alone, and the rule never fired."""
-    parts, failures = both(tmp_path, f"{{alert: A, expr: 'sum({FAILURES}) > 8'}}")
-    assert not failures
-    assert [(part.system, len(part.firings), len(part.notifications)) for part in parts] == [
-        ("streampixel", 0, 0),
-        ("softdrive", 0, 0),
-        (ALL_SYSTEMS, 1, 1),
+    parts = both(tmp_path, f"{{alert: A, expr: 'sum({FAILURES}) > 8'}}")
+    assert [(part.system, len(part.firings)) for part in parts] == [
+        ("streampixel", 0),
+        ("softdrive", 0),
+        (ALL_SYSTEMS, 1),
     ]
     assert parts[2].ends == {"4001": 120, "18": 120}
 
 
 def test_alert_with_the_label_of_a_system_belongs_to_the_system(tmp_path: Path) -> None:
-    parts, _ = both(tmp_path, f"{{alert: A, expr: 'sum by (system) ({FAILURES}) > 3'}}")
+    parts = both(tmp_path, f"{{alert: A, expr: 'sum by (system) ({FAILURES}) > 3'}}")
     assert [(part.system, len(part.firings)) for part in parts] == [
         ("streampixel", 1),
         ("softdrive", 1),
@@ -162,59 +169,45 @@ def test_alert_with_the_label_of_a_system_belongs_to_the_system(tmp_path: Path) 
 
 def test_alert_fires_at_the_end_if_the_history_of_its_system_ends_earlier(tmp_path: Path) -> None:
     """Counts that Prometheus no longer scrapes end an alert; here only the file has ended."""
-    rule = f"{{alert: A, expr: 'sum by (system) ({FAILURES}) > 3'}}"
-    first, second = both(tmp_path, rule, days=3)[0]
+    rule = "{alert: A, expr: 'sum by (system) (session_ends_total) > 60'}"
+    first, second = both(tmp_path, rule, days=3)
     assert first.until < second.since
     assert [[firing.end for firing in part.firings] for part in (first, second)] == [[None]] * 2
-    later = "{alert: A, expr: vector(1), for: 1d, labels: {system: streampixel}}"
-    assert not both(tmp_path, later, days=3)[0][0].firings
+    later = "{alert: A, expr: vector(1), for: 30h, labels: {system: streampixel}}"
+    assert not both(tmp_path, later, days=3)[0].firings
 
 
 def test_exporter_of_all_systems_has_a_single_start(tmp_path: Path) -> None:
     rule = "{alert: A, expr: 'count(process_start_time_seconds) == 1'}"
-    (*_, part), _ = both(tmp_path, rule, days=3)
+    *_, part = both(tmp_path, rule, days=3)
     assert [(firing.start, firing.end) for firing in part.firings] == [(START, None)]
     # Fails if a rule reads two series with equal labels.
-    assert not both(tmp_path, "{record: a, expr: 'session_exporter_links_info * 1'}")[1]
+    both(tmp_path, "{record: a, expr: 'session_exporter_links_info * 1'}")
 
 
-def test_histories_that_are_too_long_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="all systems: ends from 2026-01-05 to 2026-08-13"):
-        both(tmp_path, "{alert: A, expr: vector(1)}", days=220)
+def test_series_of_repeats_can_be_read_by_rules() -> None:
+    totals, present = np.array([[0, 0], [8, 2], [18, 6]]), np.ones(3, np.bool_)
 
+    def value(repeats: np.ndarray) -> list[float]:
+        counters = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, present, repeats)
+        series = counters.series(TAXONOMY.systems["streampixel"])
+        run = Run((), series, counters.start, counters.end)
+        labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
+        repeats_of = f"session_end_repeats_total{{{labels}}}"
+        return query(run, repeats_of, [60.0]).values[:, 0].tolist()
 
-def test_series_of_repeats_and_label_values_can_be_read_by_rules() -> None:
-    totals = np.array([[0, 0], [8, 2], [18, 6]])
-    parts = {("region", "ap"): totals // 2}
-    counters = Counters(
-        "streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_), totals // 4, parts
-    )
-    plain = Counters("streampixel", 0.0, 30, ("1000", "4001"), totals, np.ones(3, np.bool_))
-
-    def value(scraped: Counters, query: str) -> list[float]:
-        run = Run((), scraped.series(TAXONOMY.systems["streampixel"]), scraped.start, scraped.end)
-        return run.query(query, [60.0]).values[:, 0].tolist()
-
-    labels = 'system="streampixel", code="4001", outcome="failure", ledger="backtest"'
-    repeats = f"session_end_repeats_total{{{labels}}}"
-    by_label = f'session_ends_by_label_total{{{labels}, label="region", value="ap"}}'
-    assert (value(counters, repeats), value(counters, by_label)) == ([1.0], [3.0])
-    assert (value(plain, repeats), value(plain, by_label)) == ([0.0], [])
+    assert value(totals // 4) == [1.0]
 
 
 def test_counts_of_a_system_without_further_ends_last_for_a_day_at_most() -> None:
     """Fails without the extension: backtest did not find a system that stopped before the others."""
-    counted = ends(1.0)
-    counted.add(["4001"], [START + 1.0], ("region", "ap"))
-    counted.add(["4001"], [START + 1.0], ("repeats", ""))
-    counters = counted.counters(EventCounts())
-    assert counters is not None
-    lasting = counters.lasting(START + 90)
-    assert (lasting.end, lasting.present.tolist()) == (START + 90, [True] * 4)
-    assert lasting.repeats is not None
-    for totals in (lasting.totals, lasting.repeats, lasting.by_label["region", "ap"]):
-        assert totals.tolist() == [[0], [1], [1], [1]]
-    assert counters.lasting(START + 30 * DAY).end == START + 30 + DAY
+    for later, lasting in ((90.0, 120), (30 * DAY, 30 + DAY)):
+        counted = ends(1.0)
+        add(counted, later, code="18", system="softdrive")
+        _, counters = counted.counters()
+        assert counters.end == START + lasting
+        for totals in (counters.totals[:, 0], counters.repeats[:, 0] + 1):
+            assert totals[1:].tolist() == [1] * int(lasting / 30)
 
 
 @pytest.mark.parametrize("signal", ["exporter", "watchdog"])
@@ -224,10 +217,3 @@ def test_alerts_about_the_exporter_itself_are_left_out(tmp_path: Path, signal: s
     (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rules}]}}]")
     (group,) = load_rules(tmp_path)
     assert [kept.labels["signal"] for kept in group.rules] == ["spike"]
-
-
-@pytest.mark.parametrize("metric", ["session_ends_by_label_total", "session_ends_total"])
-def test_labels_are_read_if_a_rule_selects_their_series(tmp_path: Path, metric: str) -> None:
-    rule = f"{{record: 'a:b', expr: 'sum(rate({metric}[5m]))'}}"
-    (tmp_path / "a.yml").write_text(f"groups: [{{name: g, rules: [{rule}]}}]")
-    assert reads_label_counts(load_rules(tmp_path)) == ("label" in metric)

@@ -27,6 +27,7 @@ from tests.dashboards.shipped import PanelQuery, interpolated
 from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess
 from tests.promql.history import write_blocks
+from tests.promql.promtool import at_interval, query
 from tests.rule_groups import RULES
 from tests.streampixel.stats_server import USER, StatsServer, key_file
 from tests.streampixel.webhook import TOKEN, body, token_file
@@ -138,17 +139,18 @@ class States:
             series.append(labels(present | {METRIC_NAME: metric}))
             rows.append(values)
         numbers = np.array(rows, dtype=np.float64)
-        return Samples.of((times * 1000).astype(np.int64), series, numbers, np.isfinite(numbers))
+        return Samples(
+            (times * 1000).astype(np.int64), tuple(series), numbers, np.isfinite(numbers)
+        )
 
     def _with_rules(self, state: int, targets: Any, hours: float, traffic: bool) -> list[Samples]:
         """The rules read one target of each cluster: replicas do not change their results."""
         scraped = self._scraped(state, targets, hours, traffic)
         first = self._scraped(state, [t for t in targets if t[1:] == TARGETS[0]], hours, traffic)
         times = scraped.times / 1000
-        run = Run(load_rules(RULES), [first], times[0], times[-1], interval=MINUTE, keep=None)
-        assert not run.failures
-        every = run.query('{__name__=~"ALERTS|.+:.+"}', times)
-        return [scraped, Samples.of(scraped.times, every.labels, every.values, every.present)]
+        run = Run(at_interval(load_rules(RULES), MINUTE), [first], times[0], times[-1], keep=True)
+        every = query(run, '{__name__=~"ALERTS|.+:.+"}', times)
+        return [scraped, Samples(scraped.times, every.labels, every.values, every.present)]
 
 
 def _rise(metric: str, shown: Labels) -> tuple[float, int]:

@@ -1,6 +1,6 @@
 """Cases: standard months, and traffic and incidents that break alert rules on real installations."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,7 @@ import numpy as np
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.incidents import KINDS, Kind, Window
 from exporter.simulate.profiles import SYSTEMS
-from exporter.simulate.scenario import MONDAY, STANDARD, STANDARD_DAYS, IncidentPlan, simulate
+from exporter.simulate.scenario import MONDAY, IncidentPlan, simulate
 from exporter.simulate.traffic import Traffic
 
 STANDARD_CASE: Final = "standard"
@@ -19,6 +19,34 @@ BUDGET_KEPT: Final = "standard, half of the budget spent"
 KEPT: Final = 0.0025
 """A share of failures that uses half of the error budget of the shipped objective."""
 STANDARD_VOLUMES: Final = (10, 100, 1_000, 10_000, 1_000_000)
+STANDARD_DAYS: Final = 28
+# Day and hour. Incidents that expect an alert are at least 8 h apart, at all hours, on working days and
+# weekends, three of them in the first three days.
+_STANDARD: Final[Mapping[str, Sequence[tuple[int, float]]]] = {
+    "capacity-large": ((0, 9), (6, 3.5), (23, 6.5)),
+    "crash-loop": ((1, 2.5), (12, 18)),
+    "stop": ((1, 20), (11, 23.5), (13, 12)),
+    "capacity-small": ((3, 14), (24, 19)),
+    "one-region": ((4, 5), (19, 13)),
+    "successes-vanish": ((5, 16), (21, 10.5)),
+    "flapping": ((7, 10), (20, 21)),
+    "tls-inspection": ((8, 8),),
+    "capacity-medium": ((9, 11), (18, 4)),
+    "new-code": ((10, 15),),
+    "slow-creep": ((14, 8),),
+    "maintenance-overrun": ((22, 3),),
+    "maintenance": tuple((day, 3) for day in range(STANDARD_DAYS)),
+    "duplicate-burst": ((0, 22), (2, 11), (8, 1), (16, 20), (20, 4), (27, 15)),
+    "quiet-evening": ((2, 18),),
+    "recovery": ((13, 14),),
+    "holiday": ((25, 0),),
+    "launch-day": ((26, 8),),
+    "clock-change": ((27, 1),),
+}
+STANDARD: Final[IncidentPlan] = tuple(
+    (name, day * DAY + hour * HOUR) for name, onsets in _STANDARD.items() for day, hour in onsets
+)
+"""28 days from a Monday, with 20 expected alerts on streampixel and 22 on softdrive."""
 SYSTEM: Final = "streampixel"
 OFFICE: Final = (
     *((0, 0.02), (7, 0.02), (9, 1.0), (11.75, 1.0), (12.25, 0.3), (13, 0.3)),

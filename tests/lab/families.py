@@ -15,7 +15,7 @@ from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.value import Flags, Floats
 from exporter.taxonomy.model import Outcome, System
-from tests.lab.places import named_place, place_metrics
+from tests.promql.promtool import query
 
 LEARNING: Final = 3 * 86400
 STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
@@ -23,12 +23,11 @@ STOPPED, SPIKE, BUDGET = "stopped", "spike", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert that fired from `start` to `end`, Unix seconds; its description names the place `place`."""
+    """An alert that fired from `start` to `end`, Unix seconds."""
 
     labels: Mapping[str, str]
     start: float
     end: float
-    place: str = ""
 
     @property
     def signal(self) -> str:
@@ -46,19 +45,11 @@ class Alarm:
 
 def ours(counters: Counters, system: System, groups: Sequence[Group]) -> list[Alarm]:
     """The alerts of rule files."""
-    keep = place_metrics(groups) if counters.by_label else frozenset[str]()
     series = [*counters.series(system), process_start(counters.start, counters.end)]
-    run = Run(groups, series, counters.start, counters.end, keep=keep)
-    assert not run.failures
+    run = Run(groups, series, counters.start, counters.end)
+    end = counters.end + counters.step
     return [
-        Alarm(
-            firing.labels,
-            firing.start,
-            counters.end + counters.step if firing.end is None else firing.end,
-            named_place(run, firing)
-            if counters.by_label and firing.labels["signal"] == SPIKE
-            else "",
-        )
+        Alarm(firing.labels, firing.start, end if firing.end is None else firing.end)
         for firing in run.firings
     ]
 
@@ -82,7 +73,7 @@ class Plain:
     def increase(self, window: int) -> Floats:
         """(rows, codes)"""
         expression = f"sum by (code) (increase(session_ends_total[{window + 1}s]))"
-        result = self._history.query(expression, self.times)
+        result = query(self._history, expression, self.times)
         columns = {dict(labels)["code"]: row for row, labels in enumerate(result.labels)}
         counts = np.where(result.present, result.values, 0.0)
         return np.asarray(counts[[columns[code] for code in self.counters.codes]].T, np.float64)

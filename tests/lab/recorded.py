@@ -20,7 +20,7 @@ NAMES: Final = (
     *(
         name
         for name in CASES
-        # Without places, an outage of a region is like any outage of that size.
+        # An outage of a region is like any outage of that size.
         if name not in (STANDARD_CASE, BURSTIER, BUDGET_KEPT, "region 5%", "region 10%")
     ),
     "flights H1",
@@ -42,8 +42,7 @@ Figures = Mapping[str, Mapping[str, float]]
 def short(rules: Path | None = None) -> Figures:
     """Both systems' standard four weeks, and the cases at 1,000 ends/h, with one unseen seed."""
     standard = cases((STANDARD_CASE,), (1,), rules=rules, volumes=VOLUMES)
-    # No figure depends on the places that alerts name.
-    others = cases(NAMES, (1,), rules=rules, volumes=(1_000,), places=False)
+    others = cases(NAMES, (1,), rules=rules, volumes=(1_000,))
     return {
         **{f"{volume} ends/h": _figures(score) for (*_, volume), score in standard.items()},
         **{name: _figures(score) for (name, *_), score in others.items()},

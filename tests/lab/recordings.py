@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from exporter.backtest.counters import Ends
-from exporter.backtest.event_counts import EventCounts
 from exporter.simulate.history import Incident
 from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.observer import log_tail
@@ -131,10 +130,9 @@ def _incident(start: float, end: float, code: str, *signals: str) -> Incident:
 
 
 def _trial(codes: list[str], times: list[float], incidents: Iterable[Incident]) -> Trial:
-    system = load_taxonomy().systems[SYSTEM]
-    ends = Ends(system)
-    ends.add(codes, times)
-    counters = ends.counters(EventCounts())
-    assert counters
+    taxonomy = load_taxonomy()
+    ends = Ends(taxonomy)
+    ends.add(SYSTEM, codes, times, [False] * len(codes))
+    (counters,) = ends.counters()
     best = {incident: math.nan if incident.signals else None for incident in incidents}
-    return Trial(system, counters, best)
+    return Trial(taxonomy.systems[SYSTEM], counters, best)

@@ -32,8 +32,6 @@ def cells(score: Score) -> dict[str, str]:
     sent = [page.notifications for page in pages if page.after is not None]
     stopped = sum(alarm.signal == STOPPED for alarm in score.false_pages)
 
-    placed = [page.placed for page in pages if page.placed is not None]
-
     def spread(values: Sequence[float]) -> str:
         return f"{median(values):.1f} / {quantile(values, 0.95):.0f}" if values else "–"
 
@@ -50,7 +48,6 @@ def cells(score: Score) -> dict[str, str]:
         "fires until\nthe end": f"{fmean(reset > 0 for reset in resets):.0%}" if resets else "–",
         "reset\np95 min": f"{quantile(resets, 0.95):.1f}" if resets else "–",
         "notifications\nmean, most": f"{fmean(sent):.1f}, {max(sent)}" if sent else "–",
-        "right\nplace": f"{fmean(placed):.0%}" if placed else "–",
         "tickets'\nrecall": f"{recall(score.tickets):.2f}" if score.tickets else "–",
         "false tick.\nin 30 d": f"{per_month(len(score.false_tickets), score.days):.1f}",
         "budget's\nin 30 d": f"{per_month(score.budgets, score.days):.1f}",

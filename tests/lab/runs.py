@@ -17,7 +17,6 @@ from exporter.taxonomy.loader import load as load_taxonomy
 from tests.lab.cases import CASES
 from tests.lab.families import OTHERS, Plain, ours
 from tests.lab.observer import seen_after
-from tests.lab.places import REGION, by_region
 from tests.lab.recordings import FLIGHTS, flights, recording
 from tests.lab.score import Score, Trial, score_of
 
@@ -28,10 +27,10 @@ UNSEEN: Final = tuple(range(1, 9))
 """Reported seeds, on which no threshold was chosen."""
 
 
-def trial(history: History, users: bool = False, regions: bool = False) -> Trial:
+def trial(history: History, users: bool) -> Trial:
     """The counters at the last scrape of every `STEP` s; absent if that scrape failed.
 
-    `users` and `regions`: whether senders give users, and the label `region`.
+    `users`: whether senders give users.
     """
     system = _taxonomy().systems[history.system]
     bins = round(STEP / history.step)
@@ -51,15 +50,14 @@ def trial(history: History, users: bool = False, regions: bool = False) -> Trial
         history.codes,
         totals(history.ends),
         present,
-        totals(history.repeats) if users else None,
-        {part: totals(ends) for part, ends in by_region(history).items()} if regions else {},
+        totals(history.repeats if users else np.zeros_like(history.repeats)),
     )
     best = {
         incident: seen_after(history, incident, system)
         for incident in history.incidents
         if incident.expects != "nothing"
     }
-    return Trial(system, counters, best, regions)
+    return Trial(system, counters, best)
 
 
 _taxonomy = cache(load_taxonomy)
@@ -67,7 +65,7 @@ _groups = cache(load_rules)
 
 
 def scored(
-    case: tuple[str, float, int], users: bool, places: bool, rules: Path, families: Sequence[str]
+    case: tuple[str, float, int], users: bool, rules: Path, families: Sequence[str]
 ) -> dict[str, Score]:
     """Each family's score on the histories of a case's name, volume and seed, or on a recording."""
     name, volume, seed = case
@@ -76,9 +74,7 @@ def scored(
     elif name not in CASES:
         trials = [recording(Path(name))]
     else:
-        histories = CASES[name].histories(volume, seed)
-        regions = places and (name == "later" or name.startswith(REGION))
-        trials = (trial(history, users=users, regions=regions) for history in histories)
+        trials = (trial(history, users) for history in CASES[name].histories(volume, seed))
     result = {family: Score() for family in families}
     for item in trials:
         plain = Plain(item.counters, item.system)
@@ -98,12 +94,10 @@ def cases(
     rules: Path | None = None,
     users: bool = False,
     volumes: Sequence[float] = (),
-    places: bool = True,
 ) -> dict[tuple[str, str, float], Score]:
     """Scores by case, family and volume, all seeds together; `volumes` instead of the cases' own.
 
-    Without `places` no session has a region: such cases take a third of the time. A name is that of a
-    case, of a half-year of flights, or a path; the last two have volume and seed 0.
+    A name is that of a case, of a half-year of flights, or a path; the last two have volume and seed 0.
     """
     wanted: list[tuple[str, float, int]] = []
     for name in names:
@@ -112,9 +106,7 @@ def cases(
         else:
             wanted.append((name, 0, 0))
     result = {(name, family, volume): Score() for family in families for name, volume, _ in wanted}
-    here = partial(
-        scored, users=users, places=places, rules=rules or RULES, families=tuple(families)
-    )
+    here = partial(scored, users=users, rules=rules or RULES, families=tuple(families))
     with ProcessPoolExecutor() as pool:
         for (name, volume, _), by_family in zip(wanted, pool.map(here, wanted), strict=True):
             for family, score in by_family.items():

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Final
 
-from exporter.backtest import notifications as alertmanager
 from exporter.backtest.counters import Counters
 from exporter.backtest.notifications import PAGE, TICKET
 from exporter.simulate.history import Incident
 from exporter.taxonomy.model import System
 from tests.lab.families import BUDGET, SPIKE, STOPPED, Alarm
-from tests.lab.places import place_of
 
 AFTER: Final = 600.0
 """Seconds after an incident in which a page may belong to it: the shortest window is 5 minutes."""
@@ -19,6 +18,8 @@ AFTER_TICKET: Final = 3600.0
 REGROUPED: Final = 300.0
 """Alarms of one system that are nearer than this are one notification (Alertmanager's group_interval)."""
 FIRST_DAYS: Final = 3 * 86400.0
+PAGES: Final = (40, 600, 4 * 3600)
+"""Seconds: group_wait, group_interval and repeat_interval in deploy/alertmanager/alertmanager.yml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,12 @@ class Trial:
     """Counters, and the incidents that expect an alert.
 
     The value of an incident is the seconds that an ideal observer needs: NaN if unknown, None if the observer
-    misses the incident, which then does not count. `places`: whether ends have labels.
+    misses the incident, which then does not count.
     """
 
     system: System
     counters: Counters
     incidents: Mapping[Incident, float | None]
-    places: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ class Detection:
 
     `after` is in seconds, None if the incident was missed; `reset` is how long alarms continued after it.
     `notifications` are Alertmanager's about pages, from the incident's start to 10 minutes after its end.
-    `placed`: whether the first alarm named the right place, or none where there is none; None if unknown.
     """
 
     incident: Incident
@@ -49,7 +48,6 @@ class Detection:
     after: float | None
     reset: float
     notifications: int
-    placed: bool | None
 
 
 @dataclass(slots=True)
@@ -78,15 +76,11 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
     result = Score(days=(end - start) / 86400)
     result.budgets = len(notifications([alarm for alarm in alarms if alarm.signal == BUDGET]))
     alarms = [alarm for alarm in alarms if alarm.signal != BUDGET]
-    sent = [
-        message.at
-        for message in alertmanager.notifications(alarms, end)
-        if message.severity == PAGE
-    ]
+    sent = sent_pages(alarms, end)
     for incident, best in trial.incidents.items():
         if best is None:
             continue
-        detection = _detection(incident, best, alarms, sent, trial.places)
+        detection = _detection(incident, best, alarms, sent)
         (result.pages if incident.expects == PAGE else result.tickets).append(detection)
     for severity, false, after in (
         (PAGE, result.false_pages, AFTER),
@@ -105,6 +99,36 @@ def score_of(trial: Trial, alarms: Sequence[Alarm]) -> Score:
         ]
     result.first_false = sum(alarm.start < start + FIRST_DAYS for alarm in result.false_pages)
     return result
+
+
+def sent_pages(alarms: Iterable[Alarm], until: float) -> list[float]:
+    """When Alertmanager sends the notifications about the pages of a system, before `until`."""
+    # A group is notified when its first alert has waited, and then at intervals: again if an alert fires that
+    # was not in the last notification, or if it is time to repeat it.
+    wait, interval, repeat = PAGES
+    pages = sorted((item for item in alarms if item.severity == PAGE), key=lambda item: item.start)
+    sent: list[float] = []
+    end = -inf
+    for first in pages:
+        if first.start < end:
+            continue
+        # The group is new: Alertmanager forgets a group without alerts.
+        at, last = first.start + wait, -inf
+        notified: set[frozenset[tuple[str, str]]] = set()
+        while at < until:
+            firing = {
+                frozenset(page.labels.items()) for page in pages if page.start <= at < page.end
+            }
+            if firing - notified or (firing and at - last >= repeat):
+                sent.append(at)
+                notified, last = firing, at
+            # An alert that ended is new when it fires again.
+            notified &= firing
+            if not firing:
+                break
+            at += interval
+        end = at
+    return sent
 
 
 def notifications(alarms: Iterable[Alarm], per_code: bool = False) -> list[Alarm]:
@@ -142,7 +166,7 @@ def per_month(count: int, days: float) -> float:
 
 
 def _detection(
-    incident: Incident, best: float, alarms: Sequence[Alarm], sent: Sequence[float], places: bool
+    incident: Incident, best: float, alarms: Sequence[Alarm], sent: Sequence[float]
 ) -> Detection:
     during = [
         alarm
@@ -160,7 +184,6 @@ def _detection(
         None if begun is None else max(begun.start - incident.start, 0.0),
         max(last - incident.end, 0.0),
         sum(incident.start <= at <= incident.end + AFTER for at in sent),
-        begun.place == place_of(incident) if begun and places else None,
     )
 
 

@@ -3,24 +3,59 @@
 import gzip
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
-from exporter.backtest.replay import load_rules
 from exporter.rule_files import RULES
-from tests.lab.cases import BUDGET_KEPT, CASES
-from tests.lab.families import SPIKE, ours
+from exporter.simulate.history import DAY, HOUR, History
+from exporter.simulate.incidents import KINDS
+from exporter.simulate.profiles import SYSTEMS
+from exporter.simulate.scenario import MONDAY, simulate
+from exporter.simulate.traffic import Traffic
+from tests.lab.cases import BUDGET_KEPT, STANDARD, STANDARD_DAYS
+from tests.lab.families import Alarm
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
-from tests.lab.runs import cases, trial
+from tests.lab.runs import cases
+from tests.lab.score import sent_pages
 from tests.programs import finished
 from tests.rule_groups import groups, keep_alerts
 
 
 def test_shipped_rules_are_not_worse_than_recorded() -> None:
     assert worse(short()) == []
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def month(request: pytest.FixtureRequest) -> History:
+    return simulate(request.param, Traffic(10.0), STANDARD_DAYS, STANDARD, step=60.0)
+
+
+def test_standard_month_has_incidents_eight_hours_apart(month: History) -> None:
+    alerting = [incident for incident in month.incidents if incident.expects != "nothing"]
+    assert 19 <= len(alerting) <= 22
+    assert sum(incident.expects == "page" for incident in alerting) >= 17
+    assert min(later.start - earlier.end for earlier, later in pairwise(alerting)) >= 8 * HOUR
+    assert {int(incident.start % DAY // (6 * HOUR)) for incident in alerting} == {0, 1, 2, 3}
+    assert sum((incident.start - MONDAY) // DAY % 7 >= 5 for incident in alerting) >= 4
+    assert sum(incident.end <= MONDAY + 3 * DAY for incident in alerting) == 3
+    assert all(incident.end <= month.end for incident in month.incidents)
+
+
+def test_standard_month_has_every_incident_of_the_system(month: History) -> None:
+    known = {name for name, kind in KINDS.items() if month.system in kind.codes}
+    assert {incident.name for incident in month.incidents} == known - {"slow-retries"}
+
+
+def test_recovery_follows_directly_after_a_stop() -> None:
+    """Fails when the duration of a stop changes and the recovery does not move."""
+    stops = {onset + KINDS["stop"].seconds for name, onset in STANDARD if name == "stop"}
+    recoveries = {onset for name, onset in STANDARD if name == "recovery"}
+    assert recoveries
+    assert recoveries <= stops
 
 
 def budget_rules(target: Path, keep_firing_for: str) -> Path:
@@ -48,12 +83,31 @@ def test_kept_budget_opens_few_tickets(tmp_path: Path) -> None:
     assert 0 < tickets("1d") <= 2 * 8 < tickets("15m")
 
 
-def test_spikes_name_the_failing_region() -> None:
-    """The place is read from the queries in the description of the shipped rule."""
-    (history,) = CASES["region 10%"].histories(1_000, 1)
-    item = trial(history, regions=True)
-    alarms = ours(item.counters, item.system, load_rules(RULES))
-    assert {alarm.place for alarm in alarms if alarm.signal == SPIKE} == {"region ap"}
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([("a", 0, 30)], [0.67]),
+        # Two that rise together, and one that joins later.
+        ([("a", 0, 30), ("b", 0.5, 30)], [0.67]),
+        ([("a", 0, 30), ("b", 5, 30)], [0.67, 10.67]),
+        # Gone, and back within the interval or later; one of two gone and back.
+        ([("a", 0, 31), ("a", 39, 60)], [0.67]),
+        ([("a", 0, 30), ("a", 45, 60)], [0.67, 45.67]),
+        ([("a", 0, 90), ("b", 0, 5), ("b", 25, 40)], [0.67, 30.67]),
+        # A page is repeated every four hours, until the end of the history.
+        ([("a", 0, 600)], [0.67, 240.67, 480.67]),
+    ],
+)
+def test_group_of_pages_is_notified_of_new_alerts(
+    given: list[tuple[str, float, float]], expected: list[float]
+) -> None:
+    """Codes with their pages in minutes. A ticket is no page."""
+    alarms = [
+        Alarm({"code": code, "severity": "page"}, 60 * start, 60 * end)
+        for code, start, end in given
+    ]
+    alarms.append(Alarm({"severity": "ticket"}, 0, 60_000))
+    assert [round(at / 60, 2) for at in sent_pages(alarms, 501 * 60)] == expected
 
 
 @pytest.mark.parametrize(

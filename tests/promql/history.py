@@ -1,12 +1,13 @@
-"""Two hours of counters, gauges, a histogram and info series: for Prometheus, and as arrays."""
+"""Two hours of counters, gauges and info series: for Prometheus, and as arrays."""
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME, Floats, labels
+from exporter.promql.value import METRIC_NAME, Flags, Floats, Labels, Times, labels
 from tests.programs import output
 
 START = 1_767_578_400
@@ -15,6 +16,16 @@ STEP = 30
 COUNT = 240
 SYSTEMS = ("alpha", "beta")
 CODES = ("10", "20", "30", "40")
+
+
+def without_gaps(
+    times: Times, names: Sequence[Labels], values: Floats, present: Flags, known: Flags
+) -> Iterator[Samples]:
+    """Each series at its known times: a sample, or a stale marker where none is present."""
+    for row, at in enumerate(known):
+        yield Samples(
+            times[at], (names[row],), values[row : row + 1, at], present[row : row + 1, at]
+        )
 
 
 def history(seed: int = 7) -> list[Samples]:
@@ -33,8 +44,7 @@ def history(seed: int = 7) -> list[Samples]:
         jitter = random.integers(-400, 400, COUNT)
         names = tuple(labels(row | {METRIC_NAME: metric}) for row in rows)
         # A stale marker would end the lookback, which the gaps are there to test.
-        stale = np.zeros_like(present)
-        series.append(Samples(times + jitter, names, values, present, stale))
+        series.extend(without_gaps(times + jitter, names, values, present, present))
 
     pairs = [{"system": system, "code": code} for system in SYSTEMS for code in CODES]
     targets = [pair | {"instance": instance} for pair in pairs for instance in ("a:1", "b:1")]
@@ -56,16 +66,6 @@ def history(seed: int = 7) -> list[Samples]:
     add("code_info", words, np.ones((len(words), COUNT)))
     flags = [{"system": system} for system in SYSTEMS]
     add("up", flags, (random.random((2, COUNT)) > 0.1).astype(np.float64))
-    bounds = ("1", "5", "30", "+Inf")
-    buckets = [
-        {"le": bound, "instance": instance}
-        for instance, first in (("a:1", "0.5"), ("b:1", "-1"))
-        for bound in (first, *bounds)
-    ]
-    counts = random.poisson(2.0, (2, 5, COUNT))
-    counts[:, :, 90:150] = 0
-    observed = counts.cumsum(axis=1).cumsum(axis=2)
-    add("delay_seconds_bucket", buckets, observed.reshape(10, COUNT).astype(np.float64), 0.01)
     add("noise", pairs, random.random((len(pairs), COUNT)), 0.1)
     return series
 

@@ -1,16 +1,19 @@
 """The series of `promtool test rules` at many instants, and the differences from a `Run`."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from exporter.promql.evaluate import Evaluation, parse_supported
+from exporter.promql.rulefile import Group
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
-from exporter.promql.value import METRIC_NAME
+from exporter.promql.value import METRIC_NAME, Vector, vector
 from tests.programs import finished
 from tests.rules.series import parsed, series
 
@@ -18,6 +21,16 @@ Values = dict[Hashable, float]
 Series = dict[int, Values]
 """Values by instant in seconds, and by labels."""
 _SAMPLE = re.compile(r'(\{(?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*\}) ([-+\w.]+)')
+
+
+def at_interval(groups: Sequence[Group], seconds: float) -> list[Group]:
+    return [replace(group, interval=round(1000 * seconds)) for group in groups]
+
+
+def query(run: Run, text: str, at: Iterable[float]) -> Vector:
+    """An expression at some instants (Unix seconds, ascending), over scraped and kept series."""
+    times = np.array([round(instant * 1000) for instant in at], np.int64)
+    return vector(Evaluation(run.store, times).value(parse_supported(text)))
 
 
 def evaluated(
@@ -31,7 +44,8 @@ def evaluated(
 
     The test case expects no series at all, so promtool's errors contain all series.
     """
-    instants = range(0, step * len(scraped[0].times), step)
+    last = max(int(samples.times[-1]) for samples in scraped) // 1000
+    instants = range(0, last + 1, step)
     document = {
         "rule_files": [str(file) for file in files],
         "evaluation_interval": f"{step}s",
@@ -39,7 +53,7 @@ def evaluated(
         "tests": [
             {
                 "interval": f"{step}s",
-                "input_series": [row for samples in scraped for row in _inputs(samples)],
+                "input_series": [row for samples in scraped for row in _inputs(samples, step)],
                 "promql_expr_test": [
                     {"expr": '{__name__=~".+"}', "eval_time": f"{at}s", "exp_samples": []}
                     for at in instants
@@ -57,20 +71,23 @@ def evaluated(
     }
 
 
-def _inputs(samples: Samples) -> list[dict[str, Any]]:
+def _inputs(samples: Samples, step: int) -> list[dict[str, Any]]:
     rows = []
+    columns = (samples.times // (1000 * step)).tolist()
     for row, labels in enumerate(samples.labels):
         pairs = dict(labels)
-        texts = np.where(samples.stale[row], "stale", "_").tolist()
-        for column in np.flatnonzero(samples.present[row]).tolist():
-            texts[column] = f"{samples.values[row, column]:.17g}"
+        texts = ["_"] * (columns[-1] + 1)
+        for column, value, present in zip(
+            columns, samples.values[row], samples.present[row], strict=True
+        ):
+            texts[column] = f"{value:.17g}" if present else "stale"
         rows.append({"series": series(pairs.pop(METRIC_NAME), pairs), "values": " ".join(texts)})
     return rows
 
 
 def differences(run: Run, theirs: Series) -> list[str]:
     """Differences at all instants of `theirs`, for all series including scraped series."""
-    ours = run.query('{__name__=~".+"}', theirs)
+    ours = query(run, '{__name__=~".+"}', theirs)
     lines = []
     for column, (at, expected) in enumerate(theirs.items()):
         rows = np.flatnonzero(ours.present[:, column]).tolist()

@@ -28,6 +28,7 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ("x offset -1m", "negative offset is not supported"),
         ("sum without (a) (x)", "modifier 'without' is not supported"),
         ("x * on (a) group_right () y", "modifier 'group_right' is not supported"),
+        ("x > bool 1", "modifier 'bool' is not supported"),
         ("x + fill_left(0) y", "modifier 'fill' is not supported"),
         ("x + fill_right(0) y", "modifier 'fill' is not supported"),
         ('x{a="1" or b="2"}', "operator 'or' between label matchers is not supported"),
@@ -36,7 +37,6 @@ def written(folder: Path, *rules: dict[str, Any]) -> Path:
         ("topk(time(), x)", "topk with a parameter that is no number below 2^63 is not"),
         ("topk(Inf, x)", "topk with a parameter that is no number below 2^63 is not"),
         ("quantile_over_time(2, x[1h])", "quantile_over_time without a number from 0 to 1 is not"),
-        ("histogram_quantile(time(), x)", "histogram_quantile without a number from 0 to 1 is not"),
         ("sum(x", "unclosed left parenthesis"),
         ("x[5m]", "must be an instant vector or a number"),
         ("x[5m:]", "must be an instant vector or a number"),
@@ -54,7 +54,7 @@ def test_unsupported_expression_is_named(tmp_path: Path, expr: str, message: str
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"R": "count_over_time(R[2m:])"}, "a subquery over the rule's own or a later rule's"),
+        ({"R": "count_over_time(R[2m:] offset 1h)"}, "a subquery over the rule's own or a later"),
         ({"R": "max_over_time(later[90s:30s])", "later": "x"}, "a subquery over the rule's own"),
         ({"R": "x + later", "later": "R * 0.1"}, "a cycle of rules"),
     ],
@@ -90,7 +90,6 @@ def test_all_unsupported_rules_are_named(tmp_path: Path) -> None:
         "groups: [",
         "groups: 3",
         "groups: [{name: g, rules: [{}]}]",
-        "groups: !own []",
         "groups: [{name: g, interval: 1 hour}]",
         None,
     ],
@@ -104,28 +103,26 @@ def test_invalid_or_missing_file_is_named(tmp_path: Path, text: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "key"),
     [
-        ("grups: []", "Object contains unknown field `grups`; allowed are groups"),
+        ("grups: []", "`grups`"),
         (
             "groups: [{name: g, partial_response_strategy: warn}]",
-            "Object contains unknown field `partial_response_strategy` - at `$.groups[0]`; allowed are name, "
-            "interval, query_offset, limit, labels, rules",
+            "`partial_response_strategy` - at `$.groups[0]`",
         ),
         (
             "groups: [{name: g, rules: [{alert: A, expr: 1, keep_fireing_for: 5m}]}]",
-            "Object contains unknown field `keep_fireing_for` - at `$.groups[0].rules[0]`; allowed are expr, "
-            "record, alert, for, keep_firing_for, labels, annotations",
+            "`keep_fireing_for` - at `$.groups[0].rules[0]`",
         ),
     ],
 )
-def test_unknown_key_is_refused_as_prometheus_does(tmp_path: Path, text: str, message: str) -> None:
+def test_unknown_key_is_refused_as_prometheus_does(tmp_path: Path, text: str, key: str) -> None:
     """It used to be ignored: an alert ended early, or a file had no rule."""
     path = tmp_path / "rules.yml"
     path.write_text(text)
     with pytest.raises(ConfigError) as error:
         load([path])
-    assert str(error.value) == f"{path}: {message}"
+    assert str(error.value) == f"{path}: Object contains unknown field {key}"
 
 
 def test_labels_of_a_group_are_those_of_its_rules_without_them(tmp_path: Path) -> None:
@@ -143,7 +140,7 @@ def test_values_are_the_text_of_the_file(tmp_path: Path) -> None:
     """As Prometheus reads them. `true` used to be the label value "True", and a date was refused."""
     path = tmp_path / "rules.yml"
     path.write_text(
-        "groups: [{name: 1, interval: 0s, rules: null}, {name: 2, interval: null, rules: "
+        "groups: [{name: 1, interval: 0s}, {name: 2, rules: "
         "[{alert: 2, expr: 3, for: 0m, keep_firing_for: 0, "
         "labels: {a: true, b: yes, c: 0x10, d: 2026-01-05}, annotations: {e: 1.50}}]}]"
     )

@@ -1,18 +1,20 @@
 """Rules that read their own results, fail or lose their series, evaluated here and by promtool."""
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from exporter.errors import ConfigError
 from exporter.promql.rulefile import load
 from exporter.promql.run import Run
 from exporter.promql.samples import Samples
 from exporter.promql.value import METRIC_NAME, labels
-from tests.promql.promtool import differences, evaluated
+from tests.promql.history import without_gaps
+from tests.promql.promtool import at_interval, differences, evaluated, query
 from tests.promql.test_rulefile import written
 
 STEP, ROWS = 30, 160
@@ -33,13 +35,13 @@ groups:
   - {record: latched, expr: x > 8 or (latched and x > 3)}
   - {record: highest, expr: x > highest or x unless highest or highest}
   - {record: steps, expr: "count_over_time(steps[9m]) or vector(0)"}
-  - {record: middle, expr: "quantile_over_time(0.5, middle[8m:] offset 8m) + x or x"}
+  - {record: middle, expr: "quantile_over_time(0.5, middle[8m] offset 8m) + x or x"}
   - {record: delayed, expr: x or delayed offset 10m}
 - name: before
   rules:
   - {record: ahead, expr: "max_over_time(behind[90s])"}
   - {record: aside, expr: x - behind}
-  - {record: past, expr: "x - behind offset 1m or max_over_time((behind offset 90s)[2m:])"}
+  - {record: past, expr: "x - behind offset 1m or max_over_time(behind[2m] offset 90s)"}
 - name: after
   rules:
   - {record: behind, expr: x}
@@ -67,21 +69,21 @@ def scraped(seed: int) -> list[Samples]:
     random = np.random.default_rng(seed)
     times = np.arange(ROWS, dtype=np.int64) * STEP * 1000
 
-    def samples(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Samples:
+    def samples(metric: str, pairs: list[dict[str, str]], values: np.ndarray) -> Iterator[Samples]:
         present = random.random(values.shape) < 0.97
         for row in present:
             for begin in random.integers(0, ROWS, 4):
                 row[begin : begin + random.integers(1, 20)] = False
         names = [labels({METRIC_NAME: metric, **pair}) for pair in pairs]
-        written = Samples.of(times, names, values, present)
-        return replace(written, stale=written.stale & (random.random(values.shape) < 0.5))
+        known = present | (random.random(values.shape) < 0.5)
+        return without_gaps(times, names, values, present, known)
 
     pairs = [{"i": "1", "j": "a"}, {"i": "2", "j": "a"}, {"i": "٣", "j": "b"}]
     levels = np.abs(np.cumsum(random.integers(-2, 3, (3, ROWS)), axis=1)) % 12 + 0.0
     totals = np.cumsum(random.integers(0, 5, (3, ROWS)), axis=1) + 0.0
     totals[1, 70:] -= totals[1, 70]
     others = samples("y", [{"j": "a"}, {"j": "b"}], random.integers(1, 5, (2, ROWS)) + 0.0)
-    return [samples("x", pairs, levels), samples("total", pairs, totals), others]
+    return [*samples("x", pairs, levels), *samples("total", pairs, totals), *others]
 
 
 def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
@@ -89,10 +91,9 @@ def test_run_writes_the_samples_of_promtool(tmp_path: Path) -> None:
     path, series = tmp_path / "rules.yml", scraped(1)
     path.write_text(RULES)
     groups = load([path])
-    run = Run(groups, series, 0, (ROWS - 1) * STEP, interval=STEP, keep=None)
+    run = Run(at_interval(groups, STEP), series, 0, (ROWS - 1) * STEP, keep=True)
     theirs = evaluated(tmp_path, [path], [group.name for group in groups], series, STEP)
     assert differences(run, theirs)[:5] == []
-    assert not run.failures
     alerts = {rule.name for rule in groups[-1].rules}
     assert {firing.rule.name for firing in run.firings} == alerts
 
@@ -101,53 +102,60 @@ def series(metric: str, values: list[float], **pairs: str) -> Samples:
     """A scrape per minute from 0 on; NaN is a stale marker."""
     numbers = np.array([values])
     times = np.arange(len(values), dtype=np.int64) * 60_000
-    return Samples.of(times, [labels({METRIC_NAME: metric, **pairs})], numbers, ~np.isnan(numbers))
+    return Samples(times, (labels({METRIC_NAME: metric, **pairs}),), numbers, ~np.isnan(numbers))
 
 
 def run_rules(folder: Path, rules: list[dict[str, str]], *scraped: Samples) -> Run:
     last = (len(scraped[0].times) - 1) * 60
-    return Run(load([written(folder, *rules)]), scraped, 0, last, keep=None)
+    return Run(load([written(folder, *rules)]), scraped, 0, last, keep=True)
 
 
-@pytest.mark.parametrize("more", ["", " or x * joined offset 1h * on (j) y"])
-def test_failed_rule_writes_nothing_and_keeps_its_alert(tmp_path: Path, more: str) -> None:
-    """As in rules/manager.go and rules/alerting.go of Prometheus 2.42, because promtool refuses such rules.
-
-    Without a stale marker, earlier results count until the lookback ends.
-    """
-    none = math.nan
-    rules = [
-        {"record": "joined", "expr": "x * on (j) y" + more},
-        {"record": "seen", "expr": "joined"},
-        {"alert": "Joined", "expr": "x * on (j) y > 0", "for": "2m", "keep_firing_for": "1m"},
-    ]
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"record": "r", "expr": "x * on (j) y"}, "found duplicate series for the match group on"),
+        ({"record": "r", "expr": "y * on (j) x"}, "multiple matches for labels: many-to-one"),
+        (
+            {"alert": "r", "expr": '{__name__=~"x|y"}'},
+            "vector contains metrics with the same labels",
+        ),
+        (
+            {"record": "r", "expr": "r or x * on (j) y"},
+            "found duplicate series for the match group",
+        ),
+    ],
+)
+def test_rule_whose_evaluation_fails_is_an_error(
+    tmp_path: Path, rule: dict[str, str], reason: str
+) -> None:
+    """Prometheus would write nothing. promtool refuses such rules, too."""
     inputs = (
-        series("x", [1, 2, 3, 4, 5, 6, none, none, none], j="a"),
-        series("y", [1] * 9, j="a"),
-        series("y", [none, none, none, 1, 1, none, none, none, none], j="a", k="2"),
+        series("x", [1] * 3, j="a"),
+        series("y", [1] * 3, j="a"),
+        series("y", [1], j="a", k="2"),
     )
-    run = run_rules(tmp_path, rules, *inputs)
-    seen = run.query("seen", range(0, 540, 60))
-    assert seen.present[0].tolist() == [True] * 6 + [False] * 3
-    assert seen.values[0, :6].tolist() == [1, 2, 3, 3, 3, 6]
-    (failure, _) = run.failures
-    assert (failure.rule.name, failure.instants) == ("joined", 2)
-    assert failure.reason.startswith("found duplicate series for the match group on the right")
-    (firing,) = run.firings
-    assert (firing.start, firing.end) == (120.0, 420.0)
-    assert firing.labels == {"alertname": "Joined", "j": "a"}
+    with pytest.raises(ConfigError, match=f"group 'g', rule 'r': the evaluation fails: {reason}"):
+        run_rules(tmp_path, [rule], *inputs)
 
 
-def test_alert_of_two_metrics_with_equal_labels_fails(tmp_path: Path) -> None:
-    inputs = series("x", [1, 1], i="1"), series("y", [1, 1], i="1")
-    run = run_rules(tmp_path, [{"alert": "Both", "expr": '{__name__=~"x|y"}'}], *inputs)
-    (failure,) = run.failures
-    assert failure.reason.endswith("with the same labelset after applying alert labels")
+def test_rule_that_reads_its_own_results_fails_only_for_real_results(tmp_path: Path) -> None:
+    """Results of a long span are assumed first, and were joined although one of them had ended."""
+    rule = {"record": "r", "expr": "x unless on (j) y or y * on (j) r"}
+    none = [math.nan] * 20
+    inputs = (
+        series("x", [1] * 40, i="1", j="a"),
+        series("x", [1] * 20 + none, i="2", j="a"),
+        series("y", [*none, math.nan] + [2] * 19, j="a"),
+    )
+    run = run_rules(tmp_path, [rule], *inputs)
+    assert query(run, "r", [1200, 1260, 1320]).values.max(axis=0).tolist() == [1, 2, 4]
+    with pytest.raises(ConfigError, match="found duplicate series"):
+        run_rules(tmp_path, [rule], *inputs[:2], series("y", none + [2] * 20, j="a"))
 
 
 def test_subquery_without_any_step_in_its_range_is_empty(tmp_path: Path) -> None:
     run = run_rules(tmp_path, [{"record": "r", "expr": "x"}], series("x", [1.0] * 3))
-    assert not run.query("count_over_time(x[20s:1m])", [90]).present.any()
+    assert not query(run, "count_over_time(x[20s:1m])", [90]).present.any()
 
 
 def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
@@ -158,7 +166,8 @@ def test_group_is_evaluated_at_its_own_interval(tmp_path: Path) -> None:
     results = []
     for groups in ([slow, fast], [fast, slow]):
         path.write_text(yaml.safe_dump({"groups": groups}))
-        run = Run(load([path]), [], 0, 300, keep=frozenset(["fast"]))
-        results.append(run.query("fast", range(120, 301, 60)).values.tolist())
-        assert run.query("slow", [300]).labels == ()
+        run = Run(load([path]), [], 0, 300, keep=True)
+        results.append(query(run, "fast", range(120, 301, 60)).values.tolist())
+        # Results that no later rule reads are dropped.
+        assert query(Run(load([path]), [], 0, 300), "slow", [300]).labels == ()
     assert results == [[[120, 120, 240, 240]], [[0, 120, 120, 240]]]

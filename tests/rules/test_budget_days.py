@@ -77,6 +77,8 @@ def test_ticket_of_a_bad_day_lasts_a_day_although_three_days_contain_it(tmp_path
     case = days((2 * DAY, 0), (DAY, 0.016), (2 * DAY, 0.001))
     case.fires(4 * DAY - 8, BURN)
     at = 4 * DAY + 8
-    case.query(at, f"{names.RULE_ERROR_RATIO}3d > bool 0.005", {f'{{system="{SYSTEM}"}}': 1})
+    case.query(
+        at, f"group by (system) ({names.RULE_ERROR_RATIO}3d > 0.005)", {f'{{system="{SYSTEM}"}}': 1}
+    )
     case.silent(at, BURN)
     RULES.check(tmp_path, case)

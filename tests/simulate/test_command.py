@@ -4,7 +4,6 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -105,15 +104,12 @@ def test_interrupted_posting_ends_with_the_summary_and_exit_code_0(fake: FakeExp
     assert "Interrupted; events posted until now:" in posted.log
 
 
-@pytest.mark.parametrize("delay", [0.0, 10.0])
-def test_real_time_events_carry_their_time(fake: FakeExporter, delay: float) -> None:
-    """All events of a run of 15 s are posted in 15 s, also after a slow answer."""
+def test_slow_answer_delays_no_later_event(fake: FakeExporter) -> None:
     options: dict[str, Any] = {"speed": 1.0, "duration": "15s", "ends_per_hour": 1e5, "seed": 4}
-    assert InProcess(url=fake.url, delay=delay, **options).slept == pytest.approx(15)
-    times = [datetime.fromisoformat(event["occurred_at"]) for event in fake.counted.values()]
+    assert InProcess(url=fake.url, delay=10, **options).slept == pytest.approx(15)
     (history,) = Options(url=fake.url, **options).run(NOW, 1).histories()
-    assert len(times) == history.ends.sum() > 50
-    assert NOW <= min(times).timestamp() < max(times).timestamp() < NOW + 15
+    assert len(fake.counted) == history.ends.sum() > 50
+    assert not any("occurred_at" in event for event in fake.counted.values())
 
 
 def test_undelivered_events_exit_with_2(fake: FakeExporter, tmp_path: Path) -> None:

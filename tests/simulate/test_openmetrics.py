@@ -66,7 +66,9 @@ def test_samples_are_the_totals_at_each_scrape_after_a_zero(histories: list[Hist
 def test_texts_of_the_taxonomy_have_two_samples_in_an_hour() -> None:
     """Rules and dashboards look back an hour for them."""
     start = MONDAY - HOUR
-    histories = [simulate(system, days=2 * HOUR / DAY, start=start) for system in SYSTEMS]
+    histories = [
+        simulate(system, Traffic(), days=2 * HOUR / DAY, start=start) for system in SYSTEMS
+    ]
     target = {("job", JOB), ("instance", INSTANCE)}
     collector = TaxonomyCollector(load(), f"http://{INSTANCE}", "")
     assert {
