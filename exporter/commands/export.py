@@ -10,7 +10,7 @@ from exporter.export import SETS, export
 
 _RULES = """\
 Makes DIR if it is missing. If a file exists with other contents, nothing is written; --force replaces such \
-files. Keeps other files, and lists those that may come from an older version. Exits with 1 after an error."""
+files. Keeps other files, also those of an older version. Exits with 1 after an error."""
 _EXAMPLES = """\
 \b
 Examples:
@@ -32,10 +32,8 @@ def _command(name: str) -> Callable[[Path, bool], None]:
             bool, typer.Option("--force", help="replace files that have other contents")
         ] = False,
     ) -> None:
-        written, unchanged, others = export(name, folder, overwrite=force)
+        written, unchanged = export(name, folder, overwrite=force)
         typer.echo(f"Files written to {folder}: {written}; unchanged: {unchanged}")
-        for line in others:
-            typer.echo(line)
 
     return write
 
