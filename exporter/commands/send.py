@@ -22,7 +22,7 @@ def send(
     follow: Annotated[
         bool,
         typer.Option(
-            "--follow", help="send lines as FILE grows, and continue there after a restart"
+            "--follow", help="send lines as FILE (NDJSON) grows, and continue there after a restart"
         ),
     ] = False,
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="events per request")] = 500,

@@ -14,7 +14,7 @@ from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import events
 from exporter.send.field_names import parse_columns
 from exporter.send.follow import FollowedFile
-from exporter.send.options import Options
+from exporter.send.options import Options, format_of
 from exporter.send.report import Report
 from exporter.send.sources import STDIN, Source, check, is_stream
 from exporter.streams import printable
@@ -48,9 +48,9 @@ def send(
     try:
         columns = parse_columns(options.columns)
         if options.follow and list(files) != [STDIN]:
-            if len(files) > 1 or options.format == "json":
-                raise ConfigError("--follow: takes a single file of NDJSON or CSV")
-            sources = [FollowedFile(files[0], options.format, columns, print_line)]
+            if len(files) > 1 or "csv" in (options.format, format_of(files[0].name)):
+                raise ConfigError("--follow: takes a single file of NDJSON")
+            sources = [FollowedFile(files[0], columns, print_line)]
         else:
             check(files, options.format, columns)
             sources = [Source(path, options.format, columns) for path in files]

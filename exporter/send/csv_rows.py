@@ -17,21 +17,16 @@ _NULLS: Final = frozenset(("NULL", "null", "\\N", "NaN", "nan"))
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def header_lines(lines: Iterator[str]) -> list[str]:
-    """The first lines of a table: blank lines, Excel's delimiter line if there is one, and the header."""
-    header = []
-    for line in lines:
-        header.append(line)
-        if line.strip() and not _DELIMITER_LINE.fullmatch(line):
-            break
-    return header
-
-
 class CsvRows:
     """Reads the header from `lines`, then iterates over rows. Raises `Rejected` for an unusable header."""
 
     def __init__(self, lines: Iterator[str], names: FieldNames) -> None:
-        head = header_lines(lines)
+        # Blank lines, Excel's delimiter line if there is one, and the header.
+        head = []
+        for line in lines:
+            head.append(line)
+            if line.strip() and not _DELIMITER_LINE.fullmatch(line):
+                break
         self._lines = lines
         self._line = len(head)
         self._keys: list[str] = []
