@@ -14,10 +14,12 @@ import msgspec
 from exporter.errors import ConfigError
 from exporter.send.connection import Undelivered
 from exporter.send.envelopes import fields_of
-from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
+from exporter.send.records import Record, ndjson_records
 from exporter.send.rotation import TAIL, Checkpoint, digest, has_newer, holder, next_file, tail
 from exporter.send.sources import Source
 
+BLOCK: Final = 1 << 20
+"""Bytes of a read. A longer line is read in parts, which are skipped."""
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
@@ -117,7 +119,7 @@ class FollowedFile(Source):
         finished = False
         while True:
             start = self._offset
-            block = os.pread(file.fileno(), MAX_CHARACTERS, start)
+            block = os.pread(file.fileno(), BLOCK, start)
             seen = self.checkpoint.seen(file)
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
@@ -127,9 +129,9 @@ class FollowedFile(Source):
             # distinguishes it from the next one.
             if not seen.offset:
                 self.save(seen)
-            at_end = finished and len(block) < MAX_CHARACTERS
+            at_end = finished and len(block) < BLOCK
             for line in io.BytesIO(block):
-                if not (line.endswith(b"\n") or len(line) == MAX_CHARACTERS or at_end):
+                if not (line.endswith(b"\n") or len(line) == BLOCK or at_end):
                     break
                 self._offset += len(line)
                 self._line += 1

@@ -4,7 +4,6 @@ import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
 import os
 import re
@@ -24,7 +23,7 @@ from exporter.send.csv_rows import CsvRows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
-from exporter.send.records import DECODER, Record, json_records, lines, ndjson_records, pieces
+from exporter.send.records import MAX_CHARACTERS, Record, json_records, lines, ndjson_records
 from exporter.send.rotation import Checkpoint
 
 STDIN: Final = Path("-")
@@ -127,15 +126,25 @@ class Source:
             # A Macintosh ends lines with a carriage return.
             newline = None if "\r" in start and "\n" not in start else "\n"
             text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
-            first, content = _first_line(pieces(text))
+            content = lines(text)
+            # The lines until the first that is not blank.
+            first = []
+            for line in content:
+                first.append(line)
+                if line.strip():
+                    break
             format = self._format or format_of(name)
-            format = format or _detected(first, pipe=_is_pipe(raw.fileno()))
+            format = format or _detected("".join(first).strip(), pipe=_is_pipe(raw.fileno()))
             if format == "csv":
-                yield from CsvRows(lines(content), self.names)
+                yield from CsvRows(chain(first, content), self.names)
             elif format == "json":
-                yield from self._events(json_records(content))
+                if _is_pipe(raw.fileno()):
+                    self.names.note("JSON is read to its end before its events are sent")
+                read = "".join(first)
+                read += text.read(MAX_CHARACTERS - len(read))
+                yield from self._events(enumerate(json_records(read), 1))
             else:
-                yield from self._events(ndjson_records(lines(content)))
+                yield from self._events(ndjson_records(chain(first, content)))
 
     def _events(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each event; an event inside an object has its number instead of a line."""
@@ -212,26 +221,10 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _first_line(content: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """The first line that is not blank, and all of the content."""
-    read = []
-    for line in content:
-        read.append(line)
-        if line.strip():
-            return line.strip(), chain(read, content)
-    return "", iter(read)
-
-
 def _detected(first: str, *, pipe: bool) -> Format:
     """The format, from the first line. In a pipe, a log message may come before the first event."""
-    if first.startswith("["):
+    if re.match(r"\[\s*([\[{\]]|$)", first):
         return "json"
     if first.startswith("{"):
-        try:
-            _, end = DECODER.raw_decode(first)
-        except (Rejected, ValueError, RecursionError) as error:
-            # An object that goes on in the next line; a line with another mistake is skipped.
-            unfinished = isinstance(error, json.JSONDecodeError) and error.pos >= len(first)
-            return "json" if unfinished else "ndjson"
-        return "ndjson" if end == len(first) else "json"
+        return "ndjson" if first.endswith("}") else "json"
     return "ndjson" if first and pipe and not _HEADER.search(first) else "csv"

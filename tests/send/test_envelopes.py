@@ -9,7 +9,6 @@ import pytest
 from exporter.errors import Rejected
 from exporter.ingest.decode import Decoder
 from exporter.ingest.guard import Media
-from exporter.send import records
 from exporter.send.envelopes import fields_of
 from exporter.send.field_names import FieldNames
 from exporter.settings import Settings
@@ -218,11 +217,7 @@ def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
             '"rows": [[1], {"a": 1, "b": 2}]}]}',
             "2: a row is not an array of 2 values",
         ),
-        (f'{{"events": [{" " * (3 << 20)}', "1: the object around the events has more than 64 M"),
     ],
 )
-def test_invalid_export_says_why(
-    content: str, message: str, read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "MAX_EXPORT", 2 << 20)
+def test_invalid_export_says_why(content: str, message: str, read: Read) -> None:
     assert read(content, "a.json").skipped[-1].startswith(message)

@@ -129,7 +129,7 @@ def test_line_without_an_answer_is_sent_again_although_the_file_grew(follower: F
 def test_line_that_is_too_long_is_skipped(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "MAX_CHARACTERS", 100)
+    monkeypatch.setattr(follow, "BLOCK", 100)
     follower.path.write_text("{" * 150 + "\n" + lines(1))
     assert follower.run((nothing, ["1"])) == ["1"]
 

@@ -222,7 +222,7 @@ def test_rename_while_the_folder_is_listed_hides_no_file(
 def test_rotated_file_is_read_to_its_end_in_several_reads(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "MAX_CHARACTERS", len(lines(1)) + 1)
+    monkeypatch.setattr(follow, "BLOCK", len(lines(1)) + 1)
     monkeypatch.setattr(follow, "QUIET", -1)
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
