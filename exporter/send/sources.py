@@ -1,16 +1,13 @@
 """Inputs: opened, decompressed, their format detected, and read record by record."""
 
-import bz2
 import csv
 import gzip
 import io
-import lzma
 import os
 import re
 import select
 import stat
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,14 +27,14 @@ STDIN: Final = Path("-")
 _BUFFER: Final = 64 * 1024
 _HEADER: Final = re.compile(r"[,;\t]|sep=")
 """A CSV header has one of these; a log line before the first JSON line may have none."""
-_ERRORS: Final = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
-"""Errors of reading a damaged or encrypted file, besides OSError."""
 _UNREADABLE: Final = {
+    b"PK\x03\x04": "a zip or a spreadsheet (xlsx, ods): unpack it, or save it as CSV UTF-8",
+    b"BZh": "bzip2: unpack it, bzip2 -dc FILE | session-end-exporter send -",
+    b"\xfd7zXZ\0": "xz: unpack it, xz -dc FILE | session-end-exporter send -",
     b"\x28\xb5\x2f\xfd": "zstd: unpack it, zstd -dc FILE | session-end-exporter send -",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (xls): save it as CSV UTF-8",
     b"PAR1": "Parquet: export it as CSV or NDJSON",
 }
-_WORKBOOKS: Final = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a spreadsheet (ods)"}
 
 
 def check(
@@ -106,7 +103,7 @@ class Source:
         except Rejected as error:
             self.refused.append(error.message)
             yield line + 1, error
-        except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
+        except (OSError, csv.Error, UnicodeError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.refused.append(f"the rest cannot be read: {reason}")
             yield line + 1, Rejected("invalid_json", self.refused[0])
@@ -119,7 +116,7 @@ class Source:
         raw = _Input(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
         raw.on_idle = self.on_idle
         with io.BufferedReader(raw, _BUFFER) as self._file:
-            stream, name = _decompressed(self._file, self._path)
+            stream = _decompressed(self._file)
             head: bytes = stream.peek(_BUFFER)
             encoding, errors = _encoding(head)
             start = head.decode(encoding, "replace")
@@ -133,7 +130,7 @@ class Source:
                 first.append(line)
                 if line.strip():
                     break
-            format = self._format or format_of(name)
+            format = self._format or format_of(self._path.name)
             format = format or _detected("".join(first).strip(), pipe=_is_pipe(raw.fileno()))
             if format == "csv":
                 yield from CsvRows(chain(first, content), self.names)
@@ -173,37 +170,13 @@ class _Input(io.FileIO):
         return super().readinto(buffer)
 
 
-def _decompressed(file: "io.BufferedReader[_Input]", path: Path) -> tuple[Any, str]:
-    """The content of a file, and its name without a compression suffix. Raises `Rejected` with the remedy."""
+def _decompressed(file: "io.BufferedReader[_Input]") -> Any:
+    """The content of a file. Raises `Rejected` with the remedy."""
     head = file.peek(8)
-    name = path.name.lower()
-    if head.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file), name.removesuffix(".gz")
-    if head.startswith(b"BZh"):
-        return bz2.BZ2File(file), name.removesuffix(".bz2")
-    if head.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file), name.removesuffix(".xz")
-    if head.startswith(b"PK\x03\x04"):
-        return _only_member(file)
     for magic, remedy in _UNREADABLE.items():
         if head.startswith(magic):
             raise Rejected("invalid_json", f"the file is {remedy}")
-    return file, name
-
-
-def _only_member(file: "io.BufferedReader[_Input]") -> tuple[Any, str]:
-    if not file.seekable():
-        raise Rejected("invalid_json", "zip can't be read from a pipe: name the file, or unpack it")
-    archive = zipfile.ZipFile(file)
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    for part, workbook in _WORKBOOKS.items():
-        if part in names:
-            raise Rejected("invalid_json", f"the file is {workbook}: save it as CSV UTF-8")
-    names = [name for name in names if not name.startswith("__MACOSX/")]
-    if len(names) != 1:
-        rule = f"a zip with {len(names)} files, but a zip must have a single file: unpack it"
-        raise Rejected("invalid_json", rule)
-    return archive.open(names[0]), names[0].lower()
+    return gzip.GzipFile(fileobj=file) if head.startswith(b"\x1f\x8b") else file
 
 
 def _encoding(head: bytes) -> tuple[str, str]:

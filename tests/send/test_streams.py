@@ -95,15 +95,6 @@ def test_named_pipe_is_not_advised_to_be_read_again(tmp_path: Path) -> None:
     assert not is_stream([tmp_path / "a.csv", Path(__file__)])
 
 
-def test_zip_in_a_pipe_is_skipped_with_the_remedy(sender: Sender) -> None:
-    with piped(b"PK\x03\x04" + bytes(100)):
-        assert sender(STDIN).exit_code == 1
-    assert (
-        "<stdin>:1: skipped: zip can't be read from a pipe: name the file, or unpack it"
-        in sender.output
-    )
-
-
 def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
     rows = b"".join(b"softdrive,,%d\n" % number for number in range(600))
     with piped(b"system,code,id\n" + rows):
