@@ -25,7 +25,6 @@ from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.promql.run import Firing
 from exporter.rule_files import RULES
-from exporter.send.events import Seen
 from exporter.send.field_names import parse_columns
 from exporter.send.options import Format
 from exporter.send.sources import Source, check
@@ -82,9 +81,8 @@ def backtest(
             "export: is a rule file missing?"
         )
     check(files)
-    with Seen() as seen:
-        reader = EventReader(known, seen, now(), note, system, reads_label_counts(groups))
-        _read([Source(path, format, fields) for path in files], reader, errors)
+    reader = EventReader(known, now(), note, system, reads_label_counts(groups))
+    _read([Source(path, format, fields) for path in files], reader, errors)
     events = reader.counts
     all_counters = [
         counters for ends in reader.ends.values() if (counters := ends.counters(events))

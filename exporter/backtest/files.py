@@ -1,5 +1,6 @@
 """Files of events, counted by system; each event is validated as by `send` and the exporter."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
 from math import inf
@@ -21,7 +22,7 @@ from exporter.ledger.contract import (
     Family,
 )
 from exporter.names import OTHER
-from exporter.send.events import Seen, normalized, numbered_id
+from exporter.send.events import normalized, numbered_id
 from exporter.send.records import Record
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
@@ -43,15 +44,14 @@ Labels = Mapping[str, str]
 class EventReader:
     """Counts the events of files: `ends` by system, and `counts` of all events.
 
-    `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
-    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes. `only` is
-    the only system to count, None for all. `labels` tells whether ends are also counted by label.
+    `now` is in Unix seconds; later events are rejected, as by the exporter. `note` gets ignored names and the
+    first mistakes. `only` is the only system to count, None for all. `labels` tells whether ends are also
+    counted by label.
     """
 
     def __init__(
         self,
         taxonomy: Taxonomy,
-        seen: Seen,
         now: float,
         note: Callable[[str], None],
         only: str | None = None,
@@ -61,7 +61,7 @@ class EventReader:
         self.ends = {
             name: Ends(system) for name, system in taxonomy.systems.items() if only in (None, name)
         }
-        self._seen = seen
+        self._seen: dict[bytes, bytes] = {}  # the fingerprint of each key, of all files
         self._now = now
         self._labels = labels
         self._values: dict[str, set[str]] = {}
@@ -71,13 +71,13 @@ class EventReader:
     def read(self, source: Source, progress: Callable[[], None]) -> None:
         """Counts all events; calls `progress` now and then. Raises `ConfigError` for times too far apart."""
         records = source.read(self.counts.note)
-        with Seen() as equal:
-            while chunk := list(islice(records, _CHUNK)):
-                self._count(source.name, chunk, equal)
-                progress()
+        equal = Counter[bytes]()
+        while chunk := list(islice(records, _CHUNK)):
+            self._count(source.name, chunk, equal)
+            progress()
         self.counts.ignored |= source.names.ignored
 
-    def _count(self, name: str, records: list[tuple[int, Record]], equal: Seen) -> None:
+    def _count(self, name: str, records: list[tuple[int, Record]], equal: Counter[bytes]) -> None:
         counts = self.counts
         counts.read += len(records)
         columns, labels, lines, rejected = self._decoded(records, equal)
@@ -126,7 +126,7 @@ class EventReader:
         return label, value if value in values else OTHER
 
     def _decoded(
-        self, records: list[tuple[int, Record]], equal: Seen
+        self, records: list[tuple[int, Record]], equal: Counter[bytes]
     ) -> tuple[Columns, list[Labels], list[int], list[tuple[int, str, str]]]:
         """The events, labels and line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
@@ -156,9 +156,10 @@ class EventReader:
         for index in range(len(keys) // KEY_BYTES):
             key = keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
             content = fingerprints[index * FINGERPRINT_BYTES : (index + 1) * FINGERPRINT_BYTES]
-            times, first = self._seen.add(key, content)
-            if times > 1:
+            if first := self._seen.get(key):
                 verdicts[index] = DUPLICATE if first == content else CONFLICT
+            else:
+                self._seen[key] = content
         return verdicts
 
 

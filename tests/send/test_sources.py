@@ -282,7 +282,6 @@ def test_each_line_of_a_pipe_is_read_before_more_arrives(
 def test_memory_does_not_grow_with_the_file(
     name: str, begin: str, row: str, tmp_path: Path
 ) -> None:
-    """This measures Python's allocations; another test measures those of SQLite."""
     path = tmp_path / name
     path.write_text(begin + (row % ("x" * 10_000)) * 1_200)
     source = Source(path)
