@@ -149,5 +149,3 @@ def _read(sources: Sequence[Source], reader: EventReader, errors: Console) -> No
             reader.read(source, progress)
             if source.refused:
                 raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
-            for line in source.names.without_code_lines():
-                reader.counts.note(f"{source.name}: {line}")

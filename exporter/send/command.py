@@ -73,7 +73,7 @@ def send(
         report.error = f"Interrupted. {report.advice}"
     report.seconds = clock.monotonic() - started
     for source in sources:
-        report.add_names(source.name, source.names)
+        report.ignored_fields |= source.names.ignored
     report.print_unknown_codes()
     if report.error:
         print_line(report.error)

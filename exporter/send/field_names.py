@@ -1,9 +1,7 @@
 """The field that a column or key means: from `--column`, otherwise from the spelling of its name."""
 
-import itertools
 import re
 import shlex
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -46,7 +44,6 @@ class FieldNames:
         self._columns = columns or {}
         self._mapped = {column: field for field, column in self._columns.items() if column}
         self.ignored: dict[str, str | None] = {}  # name: nearest field
-        self.without_code: Counter[str] = Counter()  # records, by their key near `code`
         self.note: Callable[[str], None] = lambda _: None  # gets messages about ignored names
         self.seen: set[str | None] = set()  # fields of records
         self._any_records = False
@@ -94,12 +91,8 @@ class FieldNames:
                 raise Rejected("duplicate_key", f"two keys mean `{field}`: {key!r} is the second")
             else:
                 values[field] = value
-        fields = event_of(values.items())
         self._ignore(ignored)
-        if self._columns.get("code") != "" and fields.get("code") in (None, ""):
-            near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
-            self.without_code.update(itertools.islice(near, 1))
-        return fields
+        return event_of(values.items())
 
     def keys(self, names: Collection[str]) -> dict[str, str]:
         """The key of each field among the names of a record."""
@@ -111,14 +104,6 @@ class FieldNames:
             f"{_option(field, column)}: no record has this key"
             for field, column in self._columns.items()
             if self._any_records and column and field not in self.seen
-        ]
-
-    def without_code_lines(self) -> list[str]:
-        """A line for each key that may be the code of records without one."""
-        return [
-            f"without `code`, counted as normal ends, but with {key!r}: {count:,}; "
-            f"if it is the code, {_option('code', key)}"
-            for key, count in self.without_code.most_common()
         ]
 
     def _fields(

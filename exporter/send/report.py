@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporter.send.connection import Warnings
-from exporter.send.field_names import FieldNames
 
 _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
 _MAX_CODES: Final = 1000
 _OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
-_WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code", "late")
+_WARNINGS: Final = ("unknown_codes", "ignored_fields", "late")
 
 
 @dataclass(slots=True)
@@ -30,7 +29,6 @@ class Report:
     error: str = ""  # why events were not delivered
     unknown_codes: Counter[str] = field(default_factory=Counter)  # as sent
     ignored_fields: dict[str, str | None] = field(default_factory=dict)  # name: nearest field
-    without_code: Counter[str] = field(default_factory=Counter)  # by the key near `code`
     late: dict[str, Any] = field(default_factory=dict)  # `events` and `oldest`, as in an answer
     from_pipe: bool = False  # standard input, which cannot be read again
     # Gets the first mistakes.
@@ -78,12 +76,6 @@ class Report:
         if late := warnings.late:
             oldest = min(late.oldest, self.late.get("oldest", late.oldest))
             self.late = {"events": self.late.get("events", 0) + late.events, "oldest": oldest}
-
-    def add_names(self, source: str, names: FieldNames) -> None:
-        self.ignored_fields |= names.ignored
-        self.without_code += names.without_code
-        for line in names.without_code_lines():
-            self.print_line(f"{source}: {line}")
 
     def print_unknown_codes(self) -> None:
         if self.unknown_codes:

@@ -280,12 +280,6 @@ def test_file_that_cannot_be_read_to_its_end_has_no_report(
         run([path, other])
 
 
-def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ndjson", [event(0.0, None, errorCode=4001)])
-    expected = "without `code`, counted as normal ends, but with 'errorCode': 1; "
-    assert expected in run([path]).errors
-
-
 def test_cloudevents_are_distinguished_by_source_and_id(tmp_path: Path) -> None:
     data = {"system": "streampixel", "code": 4001}
     envelope = {"specversion": "1.0", "id": "1", "type": "t", "time": event(0.0)["occurred_at"]}

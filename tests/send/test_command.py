@@ -99,7 +99,7 @@ def test_json_prints_an_object_to_standard_output(
     result = json.loads(capsys.readouterr().out)
     assert result.pop("error").startswith(f"400 from {sender.url}{INGEST_PATH}: é\n1 events were")
     counts = {"read": 2, "accepted": 1, "duplicates": 0, "rejected": 0, "skipped": 0, "retries": 0}
-    kinds = ("unknown_codes", "ignored_fields", "without_code", "late")
+    kinds = ("unknown_codes", "ignored_fields", "late")
     nothing: dict[str, Any] = {kind: {} for kind in kinds}
     assert result == {**counts, "seconds": 0.0, "delivered": False, "warnings": nothing}
     assert "read, " not in sender.output
@@ -108,7 +108,7 @@ def test_json_prints_an_object_to_standard_output(
 def test_warnings_of_answers_and_files_are_summed_up(
     sender: Sender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Warnings of two answers, of keys that are near `code`, and of an exporter that sends no warnings."""
+    """Warnings of answers, of keys that are near `code`, and of an exporter that sends no warnings."""
     given: list[dict[str, Any]] = [
         {"unknown_codes": {"4009": 3, "x\u200b": 1}, "ignored_fields": {"eror": None}},
         {"unknown_codes": {"4009": 2}, "late": {"events": 400, "oldest": "2026-10-20T19:00:00Z"}},
@@ -118,24 +118,16 @@ def test_warnings_of_answers_and_files_are_summed_up(
     sender.faults += [
         answers(200, {"accepted": 1, "duplicates": 0, "warnings": warnings}) for warnings in given
     ]
-    rows = (
-        '{"system": "softdrive", "error_code": 8}\n' * 2
-        + '{"system": "softdrive", "errorCode": 0}\n'
-    )
+    rows = '{"system": "softdrive", "error_code": 8}\n{"system": "a", "errorCode": 0}\n' + ROW
     report = sender.lines(rows + ROW, batch=1, json=True)
     assert report.exit_code == 0
     assert json.loads(capsys.readouterr().out)["warnings"] == {
         "unknown_codes": {"4009": 5, "x\u200b": 1},
         "ignored_fields": {"eror": None, "error_code": "code", "errorCode": "code"},
-        "without_code": {"error_code": 2},
         "late": {"events": 1600, "oldest": "2026-10-20T19:00:00Z"},
     }
     assert ", 1,600 late (oldest 2026-10-20T19:00:00Z), 0.0 seconds" in report.summary()
     assert "codes that the taxonomy does not have: '4009' 5×, 'x\\u200b' 1×\n" in sender.output
-    assert (
-        "a.ndjson: without `code`, counted as normal ends, but with 'error_code': 2; "
-        "if it is the code, --column code=error_code\n" in sender.output
-    )
 
 
 def test_unknown_codes_are_remembered_up_to_a_bound() -> None:

@@ -120,7 +120,6 @@ def test_column_option_for_a_key_that_no_record_has_is_an_error(
     with piped((content * 2).encode()):
         report = sender(STDIN, columns=[f"code={column}"])
     assert (report.exit_code, f"<stdin>:3: skipped: {message}" in sender.output) == (1, True)
-    assert list(report.without_code.values()) == [2] * len(record)
     for name, empty in (("a.ndjson", "\n"), ("a.csv", f"system,{column}\n")):
         assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0
 
@@ -131,28 +130,6 @@ def test_table_without_a_system_may_be_ndjson(read: Read) -> None:
     assert read(content, "a.log", "ndjson").lines == [2]
 
 
-@pytest.mark.parametrize(
-    ("record", "keys"),
-    [
-        ({"error_code": 4001}, ["error_code"]),
-        ({"code": None, "closeCode": 4001}, ["closeCode"]),
-        ({"code": "", "close_code": 1, "errorCode": 2}, ["close_code"]),
-        ({"code": 1, "error_code": 4001}, []),
-        ({"error_code": None}, []),
-        ({"error_code": 0, "reason": "x"}, []),
-    ],
-)
-def test_record_with_a_key_near_code_is_doubtful(
-    record: dict[str, object], keys: list[str]
-) -> None:
-    names = FieldNames()
-    names.record({"system": "a", **record})
-    assert list(names.without_code) == keys
-    mapped = FieldNames({"code": ""})
-    mapped.record({"system": "a", **record})
-    assert not mapped.without_code
-
-
 def test_ignored_names_are_remembered_up_to_a_bound() -> None:
     names = FieldNames()
     names.record({"x" * 1_000_000: 1})
@@ -160,7 +137,6 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
     for number in range(3000):
         names.record({f"name {number}": 1, f"error_code_{number}": 1})
     assert len(names.ignored) == 1000
-    assert len(names.without_code) <= 1000
     with pytest.raises(Rejected) as error:
         names.header(["x" * 1000])
     assert len(error.value.message) < 1000
