@@ -1,7 +1,6 @@
 """The HTTP connection to the exporter, and what its responses mean.
 
-The standard library's client: httpx cost more CPU time and a slower start, and does not write an IPv6 address
-in brackets for a proxy's tunnel (httpcore 1.0).
+The standard library's client: httpx cost more CPU time and a slower start.
 """
 
 import base64
@@ -117,20 +116,6 @@ def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
     return parts.hostname or "", parts.port or 80, headers
 
 
-class _Https(http.client.HTTPSConnection):
-    """Sends an IPv6 address to a proxy in brackets; http.client of Python 3.11 omits them."""
-
-    _tunnel_host: str | None
-
-    def _tunnel(self) -> None:
-        host = self._tunnel_host or ""
-        self._tunnel_host = f"[{host}]" if ":" in host else host
-        try:
-            super()._tunnel()  # type: ignore[misc]
-        finally:
-            self._tunnel_host = host
-
-
 class Connection:
     """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
@@ -158,7 +143,7 @@ class Connection:
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
-            self._http = _Https(host, port, timeout=timeout, context=tls)
+            self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
         if proxy and url.scheme == "https":
             self._http.set_tunnel(*target, credentials)
         elif proxy:

@@ -38,17 +38,7 @@ def test_http_goes_through_the_proxy(
     assert sender.server.headers["Proxy-Authorization"] == f"Basic {credentials}"
 
 
-@pytest.mark.parametrize(
-    ("host", "target"),
-    [
-        ("exporter.example", "exporter.example:443"),
-        ("[2001:db8::1]", "[2001:db8::1]:443"),
-        ("[2001:db8::1]:8443", "[2001:db8::1]:8443"),
-    ],
-)
-def test_https_goes_through_a_tunnel(
-    host: str, target: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_https_goes_through_a_tunnel(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     heads: list[bytes] = []
 
     def refuse(listener: socket.socket) -> None:
@@ -65,10 +55,10 @@ def test_https_goes_through_a_tunnel(
         thread = threading.Thread(target=refuse, args=(listener,))
         thread.start()
         monkeypatch.setenv("HTTPS_PROXY", f"user:pass@127.0.0.1:{port}")
-        report = sender.lines(ROW, url=f"https://{host}", max_wait=0.5)
+        report = sender.lines(ROW, url="https://exporter.example", max_wait=0.5)
         thread.join()
     assert heads[0] == heads[1]
-    assert heads[0].startswith(f"CONNECT {target} HTTP/1.".encode())
+    assert heads[0].startswith(b"CONNECT exporter.example:443 HTTP/1.")
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in heads[0]
     assert f"through the proxy 127.0.0.1:{port}: Tunnel connection failed: 407" in report.error
     assert "pass" not in report.error.replace("through the proxy", "")
