@@ -130,7 +130,8 @@ class Connection:
             "Content-Encoding": "gzip",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
-        self._options, self._token = options, options.token()
+        options.token()  # an unusable file is an error at the start
+        self._options = options
         # Without a port, http.client would take the end of an IPv6 address for the port.
         target = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         proxy = _proxy_for(url)
@@ -156,14 +157,7 @@ class Connection:
         """The response to `body`. Raises `Undelivered` without TLS or a trusted certificate."""
         reused = self._http.sock is not None
         try:
-            response = self._exchange(body, media)
-            if response.status == 401:
-                # The token may be replaced: giving up would lose the events of a pipe.
-                with suppress(ConfigError):
-                    if self._token != (token := self._options.token()):
-                        self._token = token
-                        response = self._exchange(body, media)
-            return response
+            return self._exchange(body, media)
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
             remedy = "" if "mismatch" in text else ". Give its CA with --ca-file"
@@ -190,8 +184,9 @@ class Connection:
         if self._http.sock is None:
             self._http.connect()
         headers = self._headers | {"Content-Type": media}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        # The token may be replaced while a pipe is read.
+        if token := self._options.token():
+            headers["Authorization"] = f"Bearer {token}"
         # A server that refuses (401, 413) may respond and close before it has read the body.
         with suppress(ConnectionResetError, BrokenPipeError):
             self._http.request("POST", self._path, body, headers)
