@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.event_fields import FIELDS, field_named, nearest_field, same_name
+from exporter.event_fields import FIELDS, field_named, nearest_field
 
 _FIELDS: Final = frozenset(FIELDS)
 _LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
@@ -36,8 +36,7 @@ def parse_columns(options: Iterable[str]) -> dict[str, str]:
 class FieldNames:
     """The fields that the names of one input mean.
 
-    `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
-    is exactly the same.
+    `columns` are those of `parse_columns`, which match exactly; other names match in any spelling.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
@@ -57,20 +56,19 @@ class FieldNames:
         fields = [by_name[name] for name in names]
         for column, field in self._mapped.items():
             if field not in fields:
-                raise _no_column(column, "", names)
+                raise _no_column(column, names)
         self.seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name in names if by_name[name] == field]
-                raise Rejected(
-                    "duplicate_key",
-                    f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
-                    f"name one of them: {_option(field, 'COLUMN')}, or rename one",
-                )
+                text = f"the header has {len(same)} columns for `{field}`: {', '.join(same)}"
+                remedy = f"name one of them: {_option(field, 'COLUMN')}, or rename one"
+                raise Rejected("duplicate_key", f"{text}; {remedy}")
         if "system" not in fields:
-            raise _no_column("system", "system", names)
+            raise _no_column("system", names, ": --column system=COLUMN")
         if "code" not in fields and "code" not in self._columns:
-            raise _no_column("code", "code", names)
+            remedy = ": --column code=COLUMN, or --column code= if every row is a normal end"
+            raise _no_column("code", names, remedy)
         self._ignore(name for name in names if name and by_name[name] is None)
         return [field or "" for field in fields]
 
@@ -113,10 +111,7 @@ class FieldNames:
         fields = {
             name: None if (field := spelled(name)) in self._columns else field for name in names
         }
-        for column, field in self._mapped.items():
-            others = (key for key in names if same_name(key, column))
-            fields |= dict.fromkeys([column] if column in fields else others, field)
-        return fields
+        return fields | {name: field for name, field in self._mapped.items() if name in fields}
 
     def _ignore(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self.ignored and len(name) <= _MAX_CHARACTERS]
@@ -151,20 +146,11 @@ def _column_field(name: str) -> str | None:
     return f"labels.{name[label.end() :]}" if label else field_named(name)
 
 
-def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
-    """The refusal of a table without a column for `field`."""
-    near = [name for name in names if nearest_field(name) == field]
-    text = f"the header has no column `{column}`"
-    if near:
-        text += f"; `{near[0]}` is near: {_option(field, near[0])}"
-    else:
-        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
-        text += f": {_option(field, 'COLUMN')}" if field else ""
-    if field == "system":
-        text += ", or --format ndjson if each line is a JSON object"
-    if field == "code":
-        text += ", or --column code= if every row is a normal end"
-    return Rejected("invalid_field", f"{text}: no row is read")
+def _no_column(name: str, names: Sequence[str], remedy: str = "") -> Rejected:
+    """The refusal of a table without a column."""
+    columns = ", ".join(filter(None, names))[:500]
+    text = f"the header has no column `{name}`; its columns are {columns}{remedy}: no row is read"
+    return Rejected("invalid_field", text)
 
 
 def _option(field: str, column: str) -> str:

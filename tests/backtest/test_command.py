@@ -244,9 +244,7 @@ def test_since_takes_a_date_in_utc_or_a_time_with_an_offset(
 def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("system,error_code,Time\nstreampixel,4001,2026-01-05T00:00:00Z\n")
-    with pytest.raises(
-        ConfigError, match=r"a\.csv: the header has no column `code`; `error_code` is"
-    ):
+    with pytest.raises(ConfigError, match=r"a\.csv: the header has no column `code`"):
         run([table])
     done = run([table], columns=("code=error_code", "occurred_at=Time"))
     assert (done.code, done.errors) == (0, "")

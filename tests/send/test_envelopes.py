@@ -195,7 +195,7 @@ def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
         ),
         (
             '{"tables": [{"columns": [{"name": "system"}, {"name": "ErrorCode"}], "rows": []}]}',
-            "1: the header has no column `code`; `ErrorCode` is near: --column code=ErrorCode",
+            "1: the header has no column `code`; its columns are system, ErrorCode: --column",
         ),
         (
             '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], '
