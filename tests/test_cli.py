@@ -26,7 +26,7 @@ OPTIONS = {
     "--speed --seed --token-file --list-incidents",
     "backtest": "FILE --system --since --until --taxonomy --rules --format --column --json",
     "test-page": "--alertmanager --system --code --wait --config --taxonomy",
-    "beacon-key": "--site --origin --system --config --taxonomy",
+    "beacon-key": "--site --origin --system",
     "export": "",
 }
 
