@@ -16,7 +16,7 @@ from exporter.send.field_names import parse_columns
 from exporter.send.follow import FollowedFile
 from exporter.send.options import Options, format_of
 from exporter.send.report import Report
-from exporter.send.sources import STDIN, Source, check, is_stream
+from exporter.send.sources import STDIN, Source, check
 from exporter.streams import printable
 
 _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -41,7 +41,7 @@ def send(
         bar.update(task, completed=done, description=counts)
 
     clock = clock or Clock()
-    report = Report(from_pipe=is_stream(files), print_line=print_line)
+    report = Report(print_line=print_line)
     hidden = options.quiet or options.json or not console.is_terminal
     started = clock.monotonic()
     sources: Sequence[Source] = ()

@@ -30,7 +30,6 @@ class Report:
     unknown_codes: Counter[str] = field(default_factory=Counter)  # as sent
     ignored_fields: dict[str, str | None] = field(default_factory=dict)  # name: nearest field
     late: dict[str, Any] = field(default_factory=dict)  # `events` and `oldest`, as in an answer
-    from_pipe: bool = False  # standard input, which cannot be read again
     # Gets the first mistakes.
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
@@ -47,16 +46,11 @@ class Report:
     @property
     def advice(self) -> str:
         """How many events are acknowledged, and how to deliver the others."""
-        safe = (
-            "Run the same command again: within the exporter's deduplication window (by default 24 h and "
-            "1,000,000 events), no event is counted twice"
+        return (
+            f"{self.acknowledged:,} events were acknowledged. Run the same command again, or send the other "
+            "lines of a pipe again from where they are kept: within the exporter's deduplication window (by "
+            "default 24 h and 1,000,000 events), no event of a file, and none with an id, is counted twice."
         )
-        if self.from_pipe:
-            safe = (
-                "A pipe cannot be read again: send the other events from where they are kept. No event "
-                "with an id, or with session_id and occurred_at, is counted twice"
-            )
-        return f"{self.acknowledged:,} events were acknowledged. {safe}."
 
     def reject(self, place: str, message: str) -> None:
         """The exporter refused the event at `place`."""
