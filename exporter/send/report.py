@@ -9,8 +9,6 @@ from typing import Any, Final
 from exporter.send.connection import Warnings
 
 _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
-_MAX_CODES: Final = 1000
-_OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
 _WARNINGS: Final = ("unknown_codes", "ignored_fields", "late")
 
@@ -63,9 +61,7 @@ class Report:
         self._print(f"{place}: skipped: {message}", self.skipped)
 
     def warn(self, warnings: Warnings) -> None:
-        for code, count in warnings.unknown_codes.items():
-            remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
-            self.unknown_codes[code if remembered else _OTHER_CODES] += count
+        self.unknown_codes.update(warnings.unknown_codes)
         self.ignored_fields |= warnings.ignored_fields
         if late := warnings.late:
             oldest = min(late.oldest, self.late.get("oldest", late.oldest))
