@@ -63,12 +63,10 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     """The rows of the first table, the result of a Kusto query; further tables describe the query."""
     try:
-        table = {key.lower(): value for key, value in tables[0].items()}
-        columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
-        rows = table["rows"]
+        columns, rows = tables[0]["columns"], tables[0]["rows"]
         if not isinstance(rows, list):
             raise TypeError
-        keys = names.header(columns)
+        keys = names.header([column["name"] for column in columns])
     except Rejected as error:
         yield error
         return

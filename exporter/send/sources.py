@@ -118,7 +118,10 @@ class Source:
         with io.BufferedReader(raw, _BUFFER) as self._file:
             stream = _decompressed(self._file)
             head: bytes = stream.peek(_BUFFER)
-            encoding, errors = _encoding(head)
+            # Wrong bytes make only their record invalid.
+            encoding, errors = "utf-8-sig", "surrogateescape"
+            if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+                encoding, errors = "utf-16", "surrogatepass"
             start = head.decode(encoding, "replace")
             # A Macintosh ends lines with a carriage return.
             newline = None if "\r" in start and "\n" not in start else "\n"
@@ -177,16 +180,6 @@ def _decompressed(file: "io.BufferedReader[_Input]") -> Any:
         if head.startswith(magic):
             raise Rejected("invalid_json", f"the file is {remedy}")
     return gzip.GzipFile(fileobj=file) if head.startswith(b"\x1f\x8b") else file
-
-
-def _encoding(head: bytes) -> tuple[str, str]:
-    """The encoding of a text, and the error handler for wrong bytes: only their record is rejected."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16", "surrogatepass"
-    if b"\0" in head[:2]:
-        rule = "the file is UTF-16 without a byte order mark, or no text: save it as UTF-8"
-        raise Rejected("invalid_json", rule)
-    return "utf-8-sig", "surrogateescape"
 
 
 def _is_pipe(descriptor: int) -> bool:

@@ -88,11 +88,6 @@ KUSTO = {
     "columns": [{"name": name, "type": "string"} for name in ("System", "code", "id", "label_a")],
     "rows": [["softdrive", 8, "a", "x"], ["softdrive", 8, "b", None]],
 }
-KUSTO_V1 = {
-    "TableName": "Table_0",
-    "Columns": [{"ColumnName": column["name"]} for column in KUSTO["columns"]],
-    "Rows": KUSTO["rows"],
-}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +100,6 @@ KUSTO_V1 = {
         {"results": [], "next": None, "Events": EVENTS},
         {"session_id": "of the export", "events": EVENTS},
         {"tables": [KUSTO, {"name": "Statistics"}]},
-        {"Tables": [KUSTO_V1]},
     ],
 )
 @pytest.mark.parametrize("indent", [None, 1])
