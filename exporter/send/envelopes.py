@@ -40,17 +40,17 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
     """The events in an object around an array of events or of tables; None for another record."""
     if isinstance(record, Rejected) or "specversion" in record:
         return None
-    keys = names.keys(record)
     arrays = [
-        key
-        for key, value in record.items()
-        if isinstance(value, list)
-        and key.lower() in ARRAYS
-        # An event may have lists of its own.
-        and ("system" not in keys or any(isinstance(item, dict) for item in value))
+        key for key, value in record.items() if isinstance(value, list) and key.lower() in ARRAYS
     ]
-    if not arrays or ("system" in keys and "code" in keys):
+    if not arrays:
         return None
+    keys = names.keys(record)
+    if "system" in keys:
+        # An event may have lists of its own.
+        arrays = [key for key in arrays if any(isinstance(item, dict) for item in record[key])]
+        if not arrays or "code" in keys:
+            return None
     name, *others = [key for key in arrays if record[key]] or arrays
     if others or "system" in keys:
         rule = f"an event, or an object around the events in `{name}`? Write an event per line"

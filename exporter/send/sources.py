@@ -102,13 +102,11 @@ class Source:
                 yield line, record
         except Rejected as error:
             self.refused.append(error.message)
-            yield line + 1, error
         except (OSError, csv.Error, UnicodeError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.refused.append(f"the rest cannot be read: {reason}")
-            yield line + 1, Rejected("invalid_json", self.refused[0])
-        for text in self.names.unseen_columns():
-            self.refused.append(text)
+        self.refused += self.names.unseen_columns()
+        for text in self.refused:
             yield line + 1, Rejected("invalid_field", text)
 
     def _records(self) -> Iterator[tuple[int, Record]]:
@@ -134,7 +132,7 @@ class Source:
                 if line.strip():
                     break
             format = self._format or format_of(self._path.name)
-            format = format or _detected("".join(first).strip(), pipe=_is_pipe(raw.fileno()))
+            format = format or _detected("".join(first).strip())
             if format == "csv":
                 yield from CsvRows(chain(first, content), self.names)
             elif format == "json":
@@ -187,10 +185,10 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _detected(first: str, *, pipe: bool) -> Format:
-    """The format, from the first line. In a pipe, a log message may come before the first event."""
+def _detected(first: str) -> Format:
+    """The format, from the first line: a log message may come before the first event."""
     if re.match(r"\[\s*([\[{\]]|$)", first):
         return "json"
     if first.startswith("{"):
         return "ndjson" if first.endswith("}") else "json"
-    return "ndjson" if first and pipe and not _HEADER.search(first) else "csv"
+    return "csv" if _HEADER.search(first) else "ndjson"
