@@ -163,10 +163,8 @@ def _request(method: str, base: str, path: str, **content: Any) -> "httpx.Respon
         if answer.is_success:
             return answer
         fault = f"HTTP {answer.status_code} {answer.reason_phrase}"
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-        fault = "not a URL such as http://127.0.0.1:9093"
-    except (httpx.HTTPError, ValueError) as error:
-        fault = str(error)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        fault = str(error).rstrip(".")
     raise ConfigError(
         f"--alertmanager {base!r}: {fault}. Give the address on which Alertmanager listens, with its "
         "--web.route-prefix if it has one"

@@ -153,7 +153,7 @@ def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> Non
     ("options", "error"),
     [
         (["http://127.0.0.1:1/"], "--alertmanager 'http://127.0.0.1:1': [Errno 111] Connection"),
-        (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': not a URL such as http://"),
+        (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': Request URL is"),
         (["http://x", "--system", "z"], "--system 'z' is not loaded; loaded are softdrive, "),
         (["http://x", "--code", "1"], "--code '1' needs --system: softdrive or streampixel"),
         (
