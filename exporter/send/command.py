@@ -16,7 +16,7 @@ from exporter.send.field_names import parse_columns
 from exporter.send.follow import FollowedFile
 from exporter.send.options import Options, format_of
 from exporter.send.report import Report
-from exporter.send.sources import STDIN, Source, check
+from exporter.send.sources import STDIN, Source, check_columns
 from exporter.streams import printable
 
 _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -52,7 +52,7 @@ def send(
                 raise ConfigError("--follow: takes a single file of NDJSON")
             sources = [FollowedFile(files[0], columns, print_line)]
         else:
-            check(files, options.format, columns)
+            check_columns(files, options.format, columns)
             sources = [Source(path, options.format, columns) for path in files]
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end

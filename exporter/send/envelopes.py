@@ -63,10 +63,8 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     """The rows of the first table, the result of a Kusto query; further tables describe the query."""
     try:
-        columns, rows = tables[0]["columns"], tables[0]["rows"]
-        if not isinstance(rows, list):
-            raise TypeError
-        keys = names.header([column["name"] for column in columns])
+        rows = list(tables[0]["rows"])
+        keys = names.header([column["name"] for column in tables[0]["columns"]])
     except Rejected as error:
         yield error
         return

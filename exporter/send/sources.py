@@ -37,22 +37,15 @@ _UNREADABLE: Final = {
 }
 
 
-def check(
-    files: Sequence[Path], format: Format | None = None, columns: Mapping[str, str] | None = None
-) -> None:
-    """Raises `ConfigError` with a line for each file that cannot be read.
+def check_columns(files: Sequence[Path], format: Format | None, columns: Mapping[str, str]) -> None:
+    """Raises `ConfigError` if no record of a file has the key of the column for `code` or `system`.
 
-    With `columns`, this includes a file in which no record has the key of `code` or `system`: each failure
-    would be counted as a normal end, and be a conflict when it is sent again.
+    Each failure would be counted as a normal end, and be a conflict when it is sent again.
     """
-    wanted = {field for field in ("code", "system") if columns and columns.get(field)}
+    wanted = {field for field in ("code", "system") if columns.get(field)}
     mistakes = []
     for path in files:
-        # A pipe is not opened: one such as <(command) can be opened only once.
-        if path != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
-            missing = "permission denied" if path.exists() else "no such file"
-            mistakes.append(f"{path}: {'is a directory' if path.is_dir() else missing}")
-        elif wanted and path != STDIN and path.is_file():
+        if wanted and path != STDIN and path.is_file():
             probe = Source(path, format, columns)
             if not any(wanted <= probe.names.seen for _ in probe.read(lambda _: None)):
                 remedy = "no event is sent. If all ends are normal: --column code="
@@ -104,7 +97,7 @@ class Source:
             self.refused.append(error.message)
         except (OSError, csv.Error, UnicodeError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            self.refused.append(f"the rest cannot be read: {reason}")
+            self.refused.append(f"cannot be read: {reason}")
         self.refused += self.names.unseen_columns()
         for text in self.refused:
             yield line + 1, Rejected("invalid_field", text)

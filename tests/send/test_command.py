@@ -54,17 +54,17 @@ def test_wrong_option_is_named_and_nothing_is_sent(
     assert "hunter2" not in sender.output
 
 
-def test_every_missing_input_is_named_and_nothing_is_sent(sender: Sender, tmp_path: Path) -> None:
-    report = sender(sender.file("a.ndjson", ROW), tmp_path / "no", tmp_path)
-    assert (report.exit_code, sender.requests) == (2, [])
-    assert "/no: no such file" in sender.output
-    assert f"{tmp_path}: is a directory" in sender.output
+def test_missing_input_is_named_and_the_others_are_sent(sender: Sender, tmp_path: Path) -> None:
+    report = sender(tmp_path / "no", tmp_path, sender.file("a.ndjson", ROW))
+    assert (report.exit_code, report.accepted, report.skipped) == (1, 1, 2)
+    assert "/no:1: skipped: cannot be read: No such file or directory" in sender.output
+    assert f"{tmp_path}:1: skipped: cannot be read: Is a directory" in sender.output
 
 
 def test_input_with_a_read_error_is_named_with_the_reason(sender: Sender) -> None:
     report = sender(Path("/proc/self/mem"))
     assert (report.skipped, report.exit_code) == (1, 1)
-    assert "/mem:1: skipped: the rest cannot be read: Input/output error\n" in sender.output
+    assert "/mem:1: skipped: cannot be read: Input/output error\n" in sender.output
 
 
 @pytest.mark.parametrize("content", ["x\n", '{"system": "nope"}\n'])

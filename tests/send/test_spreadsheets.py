@@ -91,11 +91,11 @@ def test_compressed_file_is_read(read: Read) -> None:
         (b"\x28\xb5\x2f\xfd\x04", "zstd: unpack it, zstd -dc FILE | session-end-exporter send -"),
         (b"PAR1\x15\x04", "Parquet: export it as CSV or NDJSON"),
         (PLAIN.encode("utf-16-le"), "the header has no column `system`"),
-        (EXCEL.encode("utf-16")[:-1], "the rest cannot be read: "),
-        (gzip.compress(PLAIN.encode())[:-8], "the rest cannot be read: Compressed file ended"),
+        (EXCEL.encode("utf-16")[:-1], "cannot be read: "),
+        (gzip.compress(PLAIN.encode())[:-8], "cannot be read: Compressed file ended"),
         (
             gzip.compress(PLAIN.encode())[:-8] + bytes(8),
-            "the rest cannot be read: CRC check failed",
+            "cannot be read: CRC check failed",
         ),
     ],
     # Compressed content contains the time.
