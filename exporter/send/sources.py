@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.send.csv_rows import CsvRows
+from exporter.send.csv_rows import csv_rows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
@@ -127,7 +127,7 @@ class Source:
             format = self._format or format_of(self._path.name)
             format = format or _detected("".join(first).strip())
             if format == "csv":
-                yield from CsvRows(chain(first, content), self.names)
+                yield from csv_rows(chain(first, content), self.names)
             elif format == "json":
                 if _is_pipe(raw.fileno()):
                     self.names.note("JSON is read to its end before its events are sent")
