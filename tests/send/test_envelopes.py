@@ -53,8 +53,6 @@ def test_cloudevents_and_plain_events_are_sent_apart(sender: Sender) -> None:
     ("change", "message"),
     [
         ({"id": ""}, "id: required, a non-empty string"),
-        ({"specversion": "0.3"}, "specversion: '0.3' is not '1.0'"),
-        ({"data": [DATA]}, "data: must be an event, a JSON object, not an array"),
         ({"data": 1}, "data: must be an event, a JSON object, not a number"),
         ({"data": {**DATA, "Code": 1}}, "two keys mean `code`: 'Code' is the second"),
     ],
@@ -181,7 +179,6 @@ def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
         ('{"events": [{"system": "a"}]', "1: not JSON: Expecting ',' delimiter at character 29"),
         ('{"events": [{"system": "a", "system": "b"}]}', "1: duplicate key 'system'"),
         ('{"tables": [{"columns": 1}]}', "1: `tables` is not the result of a Kusto query"),
-        ('{"tables": [1]}', "1: `tables` is not the result of a Kusto query"),
         ('{"tables": []}', "1: `tables` is not the result of a Kusto query"),
         (
             '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": 1}]}',
