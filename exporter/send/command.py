@@ -74,7 +74,7 @@ def send(
     report.seconds = clock.monotonic() - started
     for source in sources:
         report.ignored_fields |= source.names.ignored
-    report.print_unknown_codes()
+    report.print_warnings()
     if report.error:
         print_line(report.error)
     if options.json:

@@ -67,7 +67,11 @@ class Report:
             oldest = min(late.oldest, self.late.get("oldest", late.oldest))
             self.late = {"events": self.late.get("events", 0) + late.events, "oldest": oldest}
 
-    def print_unknown_codes(self) -> None:
+    def print_warnings(self) -> None:
+        """Prints the names that may be the code of events without one, and the unknown codes."""
+        near = [name for name, field in self.ignored_fields.items() if field == "code"]
+        if near:
+            self.print_line(f"ignored, but near `code`: {', '.join(near[:_MAX_PRINTED])}")
         if self.unknown_codes:
             codes = [f"{code!r} {n:,}×" for code, n in self.unknown_codes.most_common(_MAX_PRINTED)]
             more = ", …" if len(self.unknown_codes) > _MAX_PRINTED else ""

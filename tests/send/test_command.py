@@ -124,6 +124,7 @@ def test_warnings_of_answers_and_files_are_summed_up(
         "ignored_fields": {"eror": None, "error_code": "code", "errorCode": "code"},
         "late": {"events": 1600, "oldest": "2026-10-20T19:00:00Z"},
     }
+    assert sender.output.splitlines()[-2] == "ignored, but near `code`: error_code, errorCode"
     assert ", 1,600 late (oldest 2026-10-20T19:00:00Z), 0.0 seconds" in report.summary()
     assert "codes that the taxonomy does not have: '4009' 5×, 'x\\u200b' 1×\n" in sender.output
 
