@@ -45,7 +45,6 @@ class FieldNames:
         self.ignored: dict[str, str | None] = {}  # name: nearest field
         self.note: Callable[[str], None] = lambda _: None  # gets messages about ignored names
         self.seen: set[str | None] = set()  # fields of records
-        self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
         """The key of each column's cells: a field, `labels.NAME`, or "" if the column is ignored.
@@ -80,7 +79,6 @@ class FieldNames:
         ignored: list[str] = []
         named = self._fields(record)
         self.seen.update(named.values())
-        self._any_records = True
         for key, value in record.items():
             field = named[key]
             if field is None:
@@ -101,7 +99,7 @@ class FieldNames:
         return [
             f"{_option(field, column)}: no record has this key"
             for field, column in self._columns.items()
-            if self._any_records and column and field not in self.seen
+            if self.seen and column and field not in self.seen
         ]
 
     def _fields(
