@@ -59,15 +59,10 @@ class Delivery:
         self.flush()
 
     def flush(self) -> None:
-        """Posts the events that were read until now."""
-        if self._batch:
-            batch, self._batch = self._batch, []
-            self._deliver(batch)
-            if checkpoint := batch[-1].checkpoint:
-                self.save(checkpoint)
-
-    def _deliver(self, batch: Sequence[Event]) -> None:
-        """Posts a batch, and counts the answers."""
+        """Posts the events that were read until now, and counts the answers."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
         try:
             response = self._post(batch)
             if response.status == 413 and len(batch) == 1:
@@ -83,6 +78,8 @@ class Delivery:
             where = f"The first event that was not delivered is {batch[0].place}."
             raise Undelivered(f"{error}\n{self.report.advice} {where}") from None
         self.progress()
+        if checkpoint := batch[-1].checkpoint:
+            self.save(checkpoint)
 
     def _post(self, batch: Sequence[Event]) -> Response:
         """The first response that is final, within `max_wait` of the first attempt."""
