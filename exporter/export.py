@@ -17,78 +17,30 @@ class _Part(NamedTuple):
     target: str = ""
 
 
-class FileSet(NamedTuple):
-    """Files that are exported together. `about` and `use` are texts of the help."""
-
-    about: str
-    use: str
-    parts: tuple[_Part, ...]
-
-
-SETS: Final = {
-    "rules": FileSet(
-        "Write the recording and alerting rules of Prometheus.",
-        "Prometheus reads the files that `rule_files` of its configuration names.",
-        (_Part(shipped("rules"), "*.yml"),),
+SETS: Final[dict[str, tuple[_Part, ...]]] = {
+    "rules": (_Part(shipped("rules"), "*.yml"),),
+    "prometheus": (
+        _Part(shipped("deploy/prometheus"), "*.yml"),
+        _Part(shipped("rules"), "*.yml", "rules"),
     ),
-    "prometheus": FileSet(
-        "Write a prometheus.yml for the exporter, with the rules.",
-        "The first lines of prometheus.yml show the command that starts Prometheus.",
-        (
-            _Part(shipped("deploy/prometheus"), "*.yml"),
-            _Part(shipped("rules"), "*.yml", "rules"),
-        ),
+    "alertmanager": (
+        _Part(shipped("deploy/alertmanager"), "*.yml"),
+        _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
     ),
-    "alertmanager": FileSet(
-        "Write Alertmanager's configuration, receivers and templates.",
-        "DIR is the directory of Alertmanager's configuration. The first lines of alertmanager.yml list the "
-        "next steps.",
-        (
-            _Part(shipped("deploy/alertmanager"), "*.yml"),
-            _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
-        ),
-    ),
-    "templates": FileSet(
-        "Write Alertmanager's templates alone, for an update.",
-        "DIR is the directory `templates` beside your alertmanager.yml, which is not changed.",
-        (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
-    ),
-    "dashboards": FileSet(
-        "Write the Grafana dashboards, JSON.",
-        "With the files of `export grafana`, DIR is /var/lib/grafana/dashboards/session-ends.",
-        (_Part(shipped("dashboards"), "*.json"),),
-    ),
-    "grafana": FileSet(
-        "Write Grafana's provisioning of dashboards and data source.",
-        "DIR is /etc/grafana/provisioning. Set Grafana's variable PROMETHEUS_URL to the URL of Prometheus.",
-        (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
-    ),
-    "runbooks": FileSet(
-        "Write the runbooks of codes and alerts, Markdown.",
-        "To change the runbook of a code, put its file into runbooks/SYSTEM/ of a taxonomy directory: the "
-        "exporter then serves your file instead of its own.",
-        (_Part(shipped("rules/runbooks"), "**/*.md"),),
-    ),
-    "collector": FileSet(
-        "Write the script for browsers, and its types.",
-        "For a site that serves the script itself, instead of loading it from the exporter.",
-        (_Part(_PACKAGE / "collector", "*.*"),),
-    ),
-    "schemas": FileSet(
-        "Write JSON Schemas, with which editors check your files.",
-        "The first line of a YAML file, and of a TOML file, names its schema:\n\n\b\n"
-        "  # yaml-language-server: $schema=DIR/system.schema.json\n"
-        "  #:schema DIR/settings.schema.json",
-        (_Part(_PACKAGE / "schemas", "*.json"),),
-    ),
+    "templates": (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
+    "dashboards": (_Part(shipped("dashboards"), "*.json"),),
+    "grafana": (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
+    "runbooks": (_Part(shipped("rules/runbooks"), "**/*.md"),),
+    "collector": (_Part(_PACKAGE / "collector", "*.*"),),
+    "schemas": (_Part(_PACKAGE / "schemas", "*.json"),),
 }
-"""The sets by name."""
+"""Files that are exported together, by name."""
 
 
 def contents(name: str) -> dict[Path, bytes]:
     """The files of a set by their path in the export."""
     files = {}
-    for source, pattern, target in SETS[name].parts:
+    for source, pattern, target in SETS[name]:
         for path in sorted(source.glob(pattern)):
             files[Path(target, path.relative_to(source))] = path.read_bytes()
     if name == "prometheus":
