@@ -1,6 +1,7 @@
 """Reads settings, taxonomies and the files that settings name, and collects every mistake in them."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
 from exporter.secret_file import OPEN, open_mode, password
 from exporter.server.certificates import Certificate
+from exporter.server.sockets import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy.loader import load as load_taxonomy
@@ -68,3 +70,20 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
             except ConfigError as error:
                 mistakes += error.mistakes
     return Configuration(settings, taxonomy, mistakes, warnings)
+
+
+def unusable_addresses(settings: Settings) -> list[str]:
+    """A message for each listener that can't bind its address now, for example a port in use."""
+    failures: list[str] = []
+    # `settings.read` already reports two equal addresses.
+    names = {settings.ops: "ops"} | {settings.ingest: "ingest"}
+    with ExitStack() as opened:
+        for address, name in names.items():
+            try:
+                # Overlapping addresses can all be bound until one of them listens. Only ops does: a sender
+                # that retries must not connect to a socket that is closed at once.
+                for bound in bind(name, address, listen=name == "ops"):
+                    opened.callback(bound.close)
+            except ConfigError as error:
+                failures += error.mistakes
+    return failures

@@ -82,6 +82,8 @@ class Terminal:
                 "PATH": f"{self.folder}:{os.environ['PATH']}",
                 "PYTHONPATH": str(ROOT),
                 "COLUMNS": "80",
+                # `check` warns about ports in use.
+                **{f"SESSION_EXPORTER_{name}": "127.0.0.1:0" for name in ("INGEST", "OPS")},
             },
         )
         return self._default(done.stdout)

@@ -39,7 +39,7 @@ def serve(
 
     from exporter import logs, streams
     from exporter.announce import announce
-    from exporter.configuration import read_configuration
+    from exporter.configuration import read_configuration, unusable_addresses
     from exporter.serve import run
 
     # `run` reads the files again and logs their warnings then.
@@ -48,8 +48,9 @@ def serve(
         config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
     )
     settings = configuration.settings
-    if configuration.mistakes:
-        raise ConfigError(*configuration.mistakes)
+    mistakes = configuration.mistakes + unusable_addresses(settings)
+    if mistakes:
+        raise ConfigError(*mistakes)
     logs.configure(settings.log_level)
     try:
         uvloop.run(run(settings, configuration.taxonomy, lambda bound: announce(settings, bound)))
@@ -68,8 +69,8 @@ def check(
     """Print every mistake in settings, taxonomies and files.
 
     Checks the settings, the taxonomies, and the token, key and certificate files that the settings name.
-    Writes nothing. Exits with 1 when there is a mistake. A data_dir that can't be used now is only a
-    warning: a running exporter may belong to another user. `serve` checks its addresses.
+    Writes nothing. Exits with 1 when there is a mistake. An address or a data_dir that can't be used now
+    is only a warning: a running exporter occupies its ports, and may belong to another user.
 
     \b
     Examples:
@@ -77,7 +78,7 @@ def check(
       session-end-exporter check --taxonomy my-codes
     """
     from exporter import logs
-    from exporter.configuration import read_configuration
+    from exporter.configuration import read_configuration, unusable_addresses
     from exporter.ledger.backends import unwritable
     from exporter.runbooks import warnings as runbook_warnings
 
@@ -87,7 +88,7 @@ def check(
         config, ingest=ingest, ops=ops, data_dir=data_dir, ledger=ledger, taxonomy=taxonomy
     )
     settings, systems = configuration.settings, configuration.taxonomy.systems
-    warnings = configuration.warnings
+    warnings = configuration.warnings + unusable_addresses(settings)
     if not configuration.mistakes:
         if problem := unwritable(settings):
             warnings.append(problem)

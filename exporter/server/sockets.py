@@ -15,10 +15,11 @@ _REASONS: Final = {
 }
 
 
-def bind(setting: str, address: str) -> list[socket.socket]:
+def bind(setting: str, address: str, *, listen: bool = True) -> list[socket.socket]:
     """Listen at HOST:PORT, on every address of the host; IPv6 in brackets, port 0 for any free port.
 
-    `[::]` is also 0.0.0.0. Raises `ConfigError`, which names `setting`.
+    `[::]` is also 0.0.0.0. Without `listen` the sockets are only bound: no sender can connect to them.
+    Raises `ConfigError`, which names `setting`.
     """
     name, _, port = address.rpartition(":")
     # None is 0.0.0.0 and ::. A single socket for both would show IPv4 clients as ::ffff:192.0.2.1, which is
@@ -35,7 +36,7 @@ def bind(setting: str, address: str) -> list[socket.socket]:
     failures: list[OSError] = []
     for family, kind, protocol, _name, resolved in dict.fromkeys(addresses):
         try:
-            sockets.append(_listen(family, kind, protocol, resolved))
+            sockets.append(_listen(family, kind, protocol, resolved, listen))
         except OSError as error:
             failures.append(error)
     # `localhost` is ::1 as well, and a container without IPv6 has no such address.
@@ -48,14 +49,15 @@ def bind(setting: str, address: str) -> list[socket.socket]:
     return sockets
 
 
-def _listen(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+def _listen(family: int, kind: int, protocol: int, address: Any, listen: bool) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)
-        listening.listen(_BACKLOG)
+        if listen:
+            listening.listen(_BACKLOG)
         listening.setblocking(False)
     except OSError:
         listening.close()

@@ -18,9 +18,10 @@ KEY_FILE = "sites:\n  - site: Shop\n    system: softdrive\n    origins: []\n    
 
 
 def check(*given: object, **settings: object) -> "subprocess.CompletedProcess[str]":
-    """`check` with these settings as variables."""
+    """`check` with free ports and these settings as variables."""
+    variables = {"ingest": "127.0.0.1:0", "ops": "127.0.0.1:0"} | settings
     return call(
-        "check", *given, **{f"SESSION_EXPORTER_{k.upper()}": str(v) for k, v in settings.items()}
+        "check", *given, **{f"SESSION_EXPORTER_{k.upper()}": str(v) for k, v in variables.items()}
     )
 
 
@@ -80,14 +81,27 @@ def test_check_and_serve_report_mistakes_of_every_kind_in_one_run(tmp_path: Path
         assert all(any(line.startswith(place) for line in lines) for place in places)
 
 
-def test_serve_refuses_a_port_in_use(tmp_path: Path) -> None:
+def test_check_warns_of_a_port_in_use_and_serve_refuses_it(tmp_path: Path) -> None:
+    """A running exporter uses the ports when `check` runs; that is not a mistake in the configuration."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        free = ("--ingest", "127.0.0.1:0", "--data-dir", tmp_path)
-        assert errors(run("serve", *free, "--ops", address)) == [
+        text = (
             f"ops = '{address}': the port is in use: choose another port, or stop the process that "
             "listens on it"
-        ]
+        )
+        assert warnings(ops=address) == f"warning: {text}\n"
+        bad = write(tmp_path / "tokens", "short\n")
+        free = ("--ingest", "127.0.0.1:0")
+        served = run("serve", *free, "--ops", address, SESSION_EXPORTER_INGEST_TOKEN_FILE=str(bad))
+        assert errors(served) == [f"{bad}:1: the token has 5 characters: use at least 16", text]
+
+
+def test_check_warns_of_two_names_of_one_address() -> None:
+    """Fails when ops does not listen: both addresses can be bound, and `serve` could not start."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    shown = warnings(ingest=f"127.0.0.1:{port}", ops=f"127.1:{port}", allow_anonymous="ops")
+    assert shown.startswith(f"warning: ingest = '127.0.0.1:{port}': the port is in use")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,9 @@ def test_commented_settings_of_the_environment_file_are_valid(tmp_path: Path) ->
     tokens.chmod(0o600)
     given = {name: str(tokens) if name.endswith("TOKEN_FILE") else value for name, value in lines}
     done = run("check", **given)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    # Another program may use the default ports.
+    assert [line for line in done.stderr.splitlines() if "the port is in use" not in line] == []
 
 
 def test_user_and_settings_folder_are_created_for_the_unit(tmp_path: Path) -> None:

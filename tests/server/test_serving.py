@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -88,6 +89,13 @@ def test_all_ipv6_addresses_are_all_addresses() -> None:
             hosts[host] = peer[0]
     # A machine without IPv6 has no ::1.
     assert hosts | {"::": "::1"} == {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def test_check_of_an_address_accepts_no_connection() -> None:
+    """Otherwise the connection of a sender that retries during a restart would be reset."""
+    (bound,) = bind("ingest", "127.0.0.1:0", listen=False)
+    with bound, socket.socket() as client:
+        assert client.connect_ex(bound.getsockname()) == errno.ECONNREFUSED
 
 
 # --- the end --------------------------------------------------------------------------------------
