@@ -8,7 +8,7 @@ import http.client
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,6 +17,11 @@ import msgspec
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError
 from exporter.send.options import Options, http_url
+
+_REMEDIES: Final = {
+    401: ". Give a valid token with --token-file: a line of the exporter's ingest_token_file",
+    404: ". Does --url name the ingest listener?",
+}
 
 
 class Undelivered(ExporterError):
@@ -155,16 +160,22 @@ class Connection:
             return self._exchange(body, media)
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
-            raise Undelivered(text) from None
+            remedy = "" if "mismatch" in text else ". Give its CA with --ca-file"
+            raise Undelivered(text + remedy) from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if reused and isinstance(error, ConnectionResetError | BrokenPipeError):
                 # The server had closed the idle connection, which is no failure.
                 return self.post(body, media)
             reason = getattr(error, "strerror", None) or str(error)
-            return Response(
-                0, f"no response from {self._url}: {reason}; check --url and the network"
-            )
+            if "WRONG_VERSION_NUMBER" in reason:
+                problem = f"{self._url}: the port does not speak TLS: write http://"
+                raise Undelivered(problem) from None
+            problem = f"no response from {self._url}: {reason}; check --url and the network"
+            if isinstance(error, ConnectionRefusedError):
+                remedy = "is the exporter running? session-end-exporter serve"
+                problem = f"connection refused at {self._url}: {remedy}"
+            return Response(0, problem)
 
     def close(self) -> None:
         self._http.close()
@@ -190,4 +201,4 @@ class Connection:
         problem = f"{response.status} from {self._url}: {detail}"
         seconds = response.headers.get("Retry-After", "")
         wait = float(seconds) if seconds.isdecimal() else 0.0
-        return Response(response.status, problem, wait, reply)
+        return Response(response.status, problem + _REMEDIES.get(response.status, ""), wait, reply)

@@ -85,7 +85,9 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
         assert json.loads(sent.stdout)["accepted"] == 5
         untrusted = call("send", lines, "--url", url(running, "https"))
         assert untrusted.returncode == 2
-        assert "is not trusted: self-signed certificate\n" in untrusted.stdout
+        assert (
+            "not trusted: self-signed certificate. Give its CA with --ca-file" in untrusted.stdout
+        )
         renamed = url(running, "https").replace("127.0.0.1", "127.1")
         mismatch = call("send", lines, "--url", renamed, "--ca-file", cert).stdout
         assert "Hostname mismatch, certificate is not valid for '127.1'.\n" in mismatch

@@ -121,11 +121,17 @@ def test_refused_connection_is_retried_until_max_wait(sender: Sender) -> None:
     assert (report.exit_code, report.accepted) == (2, 0)
     assert sum(sender.clock.slept) == pytest.approx(20)
     refused, gave_up, advice = report.error.splitlines()
-    reason = "Connection refused; check --url and the network"
-    assert refused == f"no response from {url}{INGEST_PATH}: {reason}"
+    remedy = "is the exporter running? session-end-exporter serve"
+    assert refused == f"connection refused at {url}{INGEST_PATH}: {remedy}"
     assert gave_up == "Gave up after 20 s."
     assert advice.startswith("0 events were acknowledged. Run the same command again, or ")
     assert advice.endswith("The first event that was not delivered is " + f"{sender.path}:1.")
+
+
+def test_port_without_tls_is_named_without_a_retry(sender: Sender) -> None:
+    report = sender.lines(rows(1), url=sender.url.replace("http:", "https:"))
+    assert (report.exit_code, report.retries) == (2, 0)
+    assert "/v1/session-ends: the port does not speak TLS: write http://" in report.error
 
 
 def test_second_run_sends_the_events_that_the_first_did_not_deliver(sender: Sender) -> None:
@@ -165,8 +171,8 @@ def test_event_that_is_too_large_is_rejected_and_a_batch_is_not_delivered(sender
     [
         (400, {"detail": "[red]\x1b[2J"}, {}, "400 from URL: [red]\x1b[2J"),
         (400, {"detail": "x" * 10_000}, {}, "400 from URL: xxx"),
-        (401, {"title": "No"}, {}, "401 from URL: No\n"),
-        (404, b"", {}, "404 from URL: Not Found\n"),
+        (401, {"title": "No"}, {}, "401 from URL: No. Give a valid token with --token-file"),
+        (404, b"", {}, "404 from URL: Not Found. Does --url name the ingest listener?"),
         (308, b"", {"Location": "/b"}, "308 from URL: redirect to /b; redirects are not followed"),
         (200, b"<html>welcome</html>", {}, "200 from URL: OK: does not answer each event"),
         (200, b'{"a":' + b"[" * 100_000, {}, "200 from URL: OK: does not answer each event"),
