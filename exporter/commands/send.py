@@ -25,9 +25,7 @@ def send(
             "--follow", help="send lines as FILE (NDJSON) grows, and continue there after a restart"
         ),
     ] = False,
-    batch: Annotated[
-        int, typer.Option(metavar="N", min=1, help="events per request; fewer after a 413")
-    ] = 500,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="events per request")] = 500,
     max_wait: Annotated[
         float | None,
         typer.Option(

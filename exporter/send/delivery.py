@@ -1,4 +1,4 @@
-"""Batches of events, posted until each event has an answer: retried, or given up."""
+"""Batches of events, posted until each event has an answer: split, retried, or given up."""
 
 import gzip
 import math
@@ -59,27 +59,34 @@ class Delivery:
         self.flush()
 
     def flush(self) -> None:
-        """Posts the events that were read until now, and counts the answers."""
-        batch, self._batch = self._batch, []
-        if not batch:
-            return
+        """Posts the events that were read until now."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._deliver(batch)
+            if checkpoint := batch[-1].checkpoint:
+                self.save(checkpoint)
+
+    def _deliver(self, batch: Sequence[Event]) -> None:
+        """Posts a batch; if it is too large for the exporter, its halves."""
         try:
             response = self._post(batch)
-            if response.status == 413 and len(batch) == 1:
-                self.report.reject(batch[0].place, response.problem)
-            else:
+            half = len(batch) // 2
+            if response.status != 413:
                 accepted, duplicates, rejected = response.result(len(batch))
                 self.report.accepted += accepted
                 self.report.duplicates += duplicates
                 for index, message in sorted(rejected.items()):
                     self.report.reject(batch[index].place, message)
                 self.report.warn(response.warnings())
+            elif not half:
+                self.report.reject(batch[0].place, response.problem)
         except Undelivered as error:
             where = f"The first event that was not delivered is {batch[0].place}."
             raise Undelivered(f"{error}\n{self.report.advice} {where}") from None
         self.progress()
-        if checkpoint := batch[-1].checkpoint:
-            self.save(checkpoint)
+        if response.status == 413 and half:
+            self._deliver(batch[:half])
+            self._deliver(batch[half:])
 
     def _post(self, batch: Sequence[Event]) -> Response:
         """The first response that is final, within `max_wait` of the first attempt."""

@@ -32,6 +32,7 @@ class FakeExporter(FaultyServer):
         self.body = b""
         self.target = ""
         self.connections = self.largest = 0
+        self.max_events = 1000
         self.token = ""
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -70,7 +71,7 @@ class Handler(faulty_server.Handler):
             fault(self)
         elif server.token and self.headers["Authorization"] != f"Bearer {server.token}":
             self.answer(401, {"title": "No valid token"})
-        elif "huge" in server.requests[-1]:
+        elif len(events) > server.max_events or "huge" in server.requests[-1]:
             self.answer(413, {"title": "Too large"})
         else:
             self.answer(*self.count())

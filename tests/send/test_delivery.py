@@ -156,14 +156,14 @@ def test_interrupt_reports_the_acknowledged_events(sender: Sender) -> None:
     assert "Interrupted. 2 events were acknowledged. Run the same command again" in sender.output
 
 
-def test_event_that_is_too_large_is_rejected_and_a_batch_is_not_delivered(sender: Sender) -> None:
-    content = rows(1) + '{"system": "softdrive", "id": "huge"}\n' + rows(1)
-    report = sender.lines(content, batch=1)
-    assert (report.accepted, report.rejected) == (2, 1)
-    assert f":2: rejected: 413 from {sender.url}{INGEST_PATH}: Too large\n" in sender.output
-    report = sender.lines(content)
-    assert (report.exit_code, report.acknowledged) == (2, 0)
-    assert report.error.startswith(f"413 from {sender.url}{INGEST_PATH}: Too large\n")
+def test_batch_that_is_too_large_is_halved(sender: Sender) -> None:
+    sender.server.max_events = 10
+    report = sender.lines(rows(32) + '{"system": "softdrive", "id": "huge"}\n', batch=32)
+    assert (report.accepted, report.rejected) == (32, 1)
+    assert [len(ids) for ids in sender.requests] == [32, 16, 8, 8, 16, 8, 8, 1]
+    sent = [event["session_id"] for event in sender.counted.values()]
+    assert sent == [f"s-{n}" for n in range(32)]
+    assert f":33: rejected: 413 from {sender.url}{INGEST_PATH}: Too large\n" in sender.output
 
 
 @pytest.mark.parametrize(
