@@ -108,12 +108,15 @@ class Source:
         raw.on_idle = self.on_idle
         with io.BufferedReader(raw, _BUFFER) as self._file:
             stream = _decompressed(self._file)
+            head: bytes = stream.peek(_BUFFER)
             # Wrong bytes make only their record invalid.
             encoding, errors = "utf-8-sig", "surrogateescape"
-            if stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+            if head.startswith((b"\xff\xfe", b"\xfe\xff")):
                 encoding, errors = "utf-16", "surrogatepass"
-            # Also reads lines that end with a carriage return, as on a Macintosh.
-            text = io.TextIOWrapper(stream, encoding, errors)
+            start = head.decode(encoding, "replace")
+            # A Macintosh ends lines with a carriage return.
+            newline = None if "\r" in start and "\n" not in start else "\n"
+            text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
             content = lines(text)
             # The lines until the first that is not blank.
             first = []

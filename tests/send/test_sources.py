@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import Rejected
@@ -162,6 +162,7 @@ def as_csv(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(rows=st.lists(record, max_size=8))
+@example(rows=[{"system": "softdrive", "session_id": "a\rb"}])
 def test_every_format_gives_the_same_events_and_ids(
     rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
