@@ -17,6 +17,10 @@ from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
 _CONTENT: Final = tuple(name for name in _FIELDS if name not in ("id", "user"))
+_MAX_CONTENTS: Final = 1_000_000
+"""Different contents of an input that are remembered at a time: a pipe may have no end."""
+_EARLIER: Final = b""
+"""The key of the number of events before the remembered contents."""
 _ID_PREFIX: Final = "send1-"
 """Change it when `normalized` changes: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -90,8 +94,16 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
 def numbered_id(fields: dict[str, Any], seen: Counter[bytes]) -> str:
     """An id for an event without one. Equal events of an input, which has `seen`, differ by their number."""
     digest = _digest(fields)
+    if len(seen) > _MAX_CONTENTS:
+        earlier = seen.total()
+        seen.clear()
+        seen[_EARLIER] = earlier
     seen[digest] += 1
-    return f"{_ID_PREFIX}{digest.hex()}-{seen[digest]}"
+    number = seen[digest]
+    # With both fields, the event has the same id when it is sent again from another place of a pipe.
+    if "session_id" not in fields or "occurred_at" not in fields:
+        number += seen[_EARLIER]
+    return f"{_ID_PREFIX}{digest.hex()}-{number}"
 
 
 def _digest(fields: dict[str, Any]) -> bytes:

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
-from exporter.send.events import normalized
+from exporter.send import events
+from exporter.send.events import normalized, numbered_id
 
 from .conftest import Sender
 
@@ -45,6 +48,25 @@ def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender:
     assert sender.output.count("counts as the same event") == 2
     sender.lines('{"system": "softdrive", "session_id": "s"}\n')
     assert "counts as the same event" not in sender.output
+
+
+def test_ids_of_an_endless_input_are_distinct_in_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails when all numbers begin at 1 again after the contents are forgotten, or when none do."""
+    monkeypatch.setattr(events, "_MAX_CONTENTS", 3)
+
+    def ids() -> Iterator[str]:
+        seen = Counter[bytes]()
+        for n in range(1000):
+            yield numbered_id({"code": str(n % 7 % 5)}, seen)
+            assert len(seen) <= 4
+
+    assert len({*ids()}) == 1000
+    assert [*ids()] == [*ids()]
+    seen = Counter[bytes]()
+    sessions = [{"session_id": f"s-{n}", "occurred_at": "2026-11-20T19:00:00Z"} for n in range(20)]
+    assert all(numbered_id(fields, seen).endswith("-1") for fields in sessions)
 
 
 @pytest.mark.parametrize(
