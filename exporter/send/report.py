@@ -9,6 +9,8 @@ from typing import Any, Final
 from exporter.send.connection import Warnings
 
 _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
+_MAX_CODES: Final = 1000
+_OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
 _WARNINGS: Final = ("unknown_codes", "ignored_fields", "late")
 
@@ -61,7 +63,9 @@ class Report:
         self._print(f"{place}: skipped: {message}", self.skipped)
 
     def warn(self, warnings: Warnings) -> None:
-        self.unknown_codes.update(warnings.unknown_codes)
+        for code, count in warnings.unknown_codes.items():
+            remembered = code in self.unknown_codes or len(self.unknown_codes) < _MAX_CODES
+            self.unknown_codes[code if remembered else _OTHER_CODES] += count
         self.ignored_fields |= warnings.ignored_fields
         if late := warnings.late:
             oldest = min(late.oldest, self.late.get("oldest", late.oldest))

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from exporter.names import INGEST_PATH
+from exporter.send.connection import Warnings
 from exporter.send.options import Options
+from exporter.send.report import Report
 from tests.faulty_server import answers
 
 from .conftest import Sender
@@ -127,6 +129,14 @@ def test_warnings_of_answers_and_files_are_summed_up(
     assert sender.output.splitlines()[-2] == "ignored, but near `code`: error_code, errorCode"
     assert ", 1,600 late (oldest 2026-10-20T19:00:00Z), 0.0 seconds" in report.summary()
     assert "codes that the taxonomy does not have: '4009' 5×, 'x\\u200b' 1×\n" in sender.output
+
+
+def test_unknown_codes_are_remembered_up_to_a_bound() -> None:
+    report = Report()
+    for number in range(3000):
+        report.warn(Warnings({str(number): 2}))
+    assert len(report.unknown_codes) == 1001
+    assert report.unknown_codes["(others)"] == 2 * 2000
 
 
 def test_only_a_terminal_shows_the_bar(sender: Sender) -> None:
