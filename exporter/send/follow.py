@@ -15,7 +15,7 @@ from exporter.errors import ConfigError
 from exporter.send.connection import Undelivered
 from exporter.send.envelopes import fields_of
 from exporter.send.records import Record, ndjson_records
-from exporter.send.rotation import TAIL, Checkpoint, digest, holder, next_file, tail
+from exporter.send.rotation import TAIL, Checkpoint, digest, has_newer, holder, next_file, tail
 from exporter.send.sources import Source
 
 BLOCK: Final = 1 << 20
@@ -154,7 +154,8 @@ class FollowedFile(Source):
         """Whether the file was rotated, and its writer began the next one a moment ago."""
         with suppress(FileNotFoundError):
             current, status = self._path.stat(), os.fstat(file.fileno())
-            if current.st_size and not os.path.samestat(current, status):
+            rotated = not os.path.samestat(current, status)
+            if rotated and (current.st_size or has_newer(self._path, status)):
                 if current.st_ino != self._next_inode:
                     self._next_inode, self._next_seen = current.st_ino, time.monotonic()
                 return time.monotonic() - self._next_seen > QUIET

@@ -100,6 +100,12 @@ def next_file(log: Path, position: Checkpoint, finished: os.stat_result | None) 
     return _open(log, rank)
 
 
+def has_newer(log: Path, rotated: os.stat_result) -> bool:
+    """Whether lines were written to another file after the last line of a rotated file."""
+    files = map(os.stat, _paths(log))
+    return any(file.st_size and _age(file) > _age(rotated) for file in files)
+
+
 def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
     """The log or rotated file with the lowest rank; files with rank None are left out."""
     while True:

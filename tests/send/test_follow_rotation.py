@@ -150,6 +150,18 @@ def test_files_after_one_that_was_compressed_are_sent(follower: Follower) -> Non
     assert note.endswith("was truncated or replaced: lines after line 2 may be lost")
 
 
+def test_rotated_files_are_sent_although_the_log_is_empty(follower: Follower) -> None:
+    """Fails when only the log's own size shows that its writer has begun the next file."""
+    follower.path.write_text(lines(1))
+    follower.run((nothing, ["1"]))
+    for text, name in (("", "ends.log.3"), ("", "ends.log.2"), (lines(2, 3), "ends.log.1")):
+        tick()
+        follower.write(text)[0]()
+        follower.rename(name)
+    follower.path.touch()
+    assert follower.run((nothing, ["2", "3"])) == ["2", "3"]
+
+
 def test_rotated_files_of_the_same_time_are_read_once(follower: Follower) -> None:
     """Files in a copied folder may have the same time; they are ordered by inode number."""
     files = [follower.path.with_name(name) for name in ("a", "b")]
