@@ -68,6 +68,11 @@ def by_name(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values.get(name) or spelled.get(name_key(name) or name) for name in names}
 
 
+def same_name(name: str, other: str) -> bool:
+    """Whether two names differ by case, spaces, `_` and `-` at most."""
+    return _key(name) == _key(other)
+
+
 def attribute_key(name: str) -> str:
     """A key that is equal for all spellings of an attribute: case, spaces, `_`, `-` and `.` do not matter."""
     return name.translate(_SEPARATORS).casefold()

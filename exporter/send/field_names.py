@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.event_fields import FIELDS, field_named, nearest_field
+from exporter.event_fields import FIELDS, field_named, nearest_field, same_name
 
 _FIELDS: Final = frozenset(FIELDS)
 _LABEL: Final = re.compile(r"labels?[._ ](?=.)", re.IGNORECASE)
@@ -36,7 +36,8 @@ def parse_columns(options: Iterable[str]) -> dict[str, str]:
 class FieldNames:
     """The fields that the names of one input mean.
 
-    `columns` are those of `parse_columns`, which match exactly; other names match in any spelling.
+    `columns` are those of `parse_columns`, matched without regard to case, spaces, `_` and `-` if no name
+    is exactly the same.
     """
 
     def __init__(self, columns: Mapping[str, str] | None = None) -> None:
@@ -109,7 +110,10 @@ class FieldNames:
         fields = {
             name: None if (field := spelled(name)) in self._columns else field for name in names
         }
-        return fields | {name: field for name, field in self._mapped.items() if name in fields}
+        for column, field in self._mapped.items():
+            others = (key for key in names if same_name(key, column))
+            fields |= dict.fromkeys([column] if column in fields else others, field)
+        return fields
 
     def _ignore(self, names: Iterable[str]) -> None:
         new = [name for name in names if name not in self.ignored and len(name) <= _MAX_CHARACTERS]

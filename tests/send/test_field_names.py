@@ -64,6 +64,7 @@ def test_csv_without_a_clear_code_column_is_refused(
     ("columns", "event"),
     [
         ("code=error_code", {"system": "a", "code": "08", "id": "4"}),
+        ("code=Error Code", {"system": "a", "code": "08", "id": "4"}),
         ("code= ", {"system": "a", "id": "4"}),
         ("id=", {"system": "a", "code": "x"}),
         (
@@ -86,10 +87,12 @@ def test_column_option_decides_which_column_or_key_is_a_field(
     assert {**made, "id": event.get("id")} == {"id": None, **event}
 
 
-def test_column_option_needs_the_exactly_equal_name(read: Read) -> None:
+def test_column_option_prefers_the_exactly_equal_name(read: Read) -> None:
     both = {"system": "a", "error_code": 2, "Error_Code": 1}
-    [body] = read(json.dumps(both), columns={"code": "Error_Code"}).bodies
-    assert body["code"] == "1"
+    content = json.dumps(both) + '\n{"system": "a", "error_code": 2, "errorcode": 3}\n'
+    sent = read(content, columns={"code": "Error_Code"})
+    assert [body["code"] for body in sent.bodies] == ["1"]
+    assert sent.skipped == ["2: two keys mean `code`: 'errorcode' is the second"]
 
 
 @pytest.mark.parametrize(
