@@ -130,8 +130,7 @@ class Connection:
             "Content-Encoding": "gzip",
             "User-Agent": f"session-end-exporter/{__version__}",
         }
-        options.token()  # an unusable file is an error at the start
-        self._options = options
+        self._options, self._token = options, options.token()
         # Without a port, http.client would take the end of an IPv6 address for the port.
         target = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
         proxy = _proxy_for(url)
@@ -184,9 +183,11 @@ class Connection:
         if self._http.sock is None:
             self._http.connect()
         headers = self._headers | {"Content-Type": media}
-        # The token may be replaced while a pipe is read.
-        if token := self._options.token():
-            headers["Authorization"] = f"Bearer {token}"
+        # The token may be replaced while a pipe is read: its file may be empty for a moment.
+        with suppress(ConfigError):
+            self._token = self._options.token()
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         # A server that refuses (401, 413) may respond and close before it has read the body.
         with suppress(ConnectionResetError, BrokenPipeError):
             self._http.request("POST", self._path, body, headers)

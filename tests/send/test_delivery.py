@@ -217,6 +217,20 @@ def test_token_that_was_replaced_in_its_file_is_used(sender: Sender) -> None:
     assert (report.exit_code, report.accepted) == (0, 3)
 
 
+def test_token_is_kept_while_its_file_is_replaced(sender: Sender) -> None:
+    """Fails when a pipe ends, and its lines are lost, because the new token is not written yet."""
+    token = sender.file("token", "old")
+    sender.server.token = "old"
+
+    def truncate(handler: Handler) -> None:
+        token.write_text("")
+        handler.answer(*handler.count())
+
+    sender.faults += [truncate]
+    report = sender.lines(rows(3), batch=1, token_file=token)
+    assert (report.exit_code, report.accepted) == (0, 3)
+
+
 def test_token_is_sent_and_never_shown(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
     token = sender.file("token", "\ufeff\n# of the shop\n secret \nolder\n")
     sender.faults += [answers(401)]
