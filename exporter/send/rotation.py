@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from hashlib import blake2b
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -110,17 +109,21 @@ def _open(log: Path, rank: Callable[[bool, BinaryIO], Any]) -> BinaryIO | None:
     """The log or rotated file with the lowest rank; files with rank None are left out."""
     while True:
         paths = _paths(log)
-        ranked: list[tuple[Any, BinaryIO]] = []
-        with ExitStack() as opened:
-            for path in paths:
-                with suppress(FileNotFoundError if path == log else OSError):
-                    file = opened.enter_context(path.open("rb"))
-                    if (file_rank := rank(path == log, file)) is not None:
-                        ranked.append((file_rank, file))
-            # A rotation during the loop may have hidden a file: neither of its names was opened.
-            if _paths(log) == paths:
-                best = min(ranked, key=itemgetter(0), default=None)
-                return os.fdopen(os.dup(best[1].fileno()), "rb") if best else None
+        best, best_rank = None, None
+        for path in paths:
+            with suppress(FileNotFoundError if path == log else OSError), ExitStack() as unused:
+                file = unused.enter_context(path.open("rb"))
+                file_rank = rank(path == log, file)
+                if file_rank is not None and (best_rank is None or file_rank < best_rank):
+                    unused.pop_all()
+                    if best:
+                        best.close()
+                    best, best_rank = file, file_rank
+        # A rotation during the loop may have hidden a file: neither of its names was opened.
+        if _paths(log) == paths:
+            return best
+        if best:
+            best.close()
 
 
 def _paths(log: Path) -> dict[Path, int]:
