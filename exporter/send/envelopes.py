@@ -63,7 +63,9 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     """The rows of the first table, the result of a Kusto query; further tables describe the query."""
     try:
-        rows = list(tables[0]["rows"])
+        rows = tables[0]["rows"]
+        if not isinstance(rows, list):
+            raise TypeError
         keys = names.header([column["name"] for column in tables[0]["columns"]])
     except Rejected as error:
         yield error

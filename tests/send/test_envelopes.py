@@ -181,7 +181,7 @@ def test_page_of_events_may_be_longer_than_an_event(read: Read) -> None:
         ('{"tables": [{"columns": 1}]}', "1: `tables` is not the result of a Kusto query"),
         ('{"tables": []}', "1: `tables` is not the result of a Kusto query"),
         (
-            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": 1}]}',
+            '{"tables": [{"columns": [{"name": "system"}, {"name": "code"}], "rows": {}}]}',
             "1: `tables` is not the result of a Kusto query",
         ),
         (
