@@ -99,7 +99,10 @@ class FollowedFile(Source):
             with self._path.open("rb") as file:
                 return Checkpoint(secrets.token_hex(8), 0, 0).next(file)
         except msgspec.MsgspecError:
-            raise ConfigError(f"{self._checkpoint_path}: is not a checkpoint") from None
+            raise ConfigError(
+                f"{self._checkpoint_path}: is not a checkpoint; without it, the file is sent from "
+                "its beginning, and events without an id may be counted again"
+            ) from None
 
     def _followed(self, file: BinaryIO) -> Iterator[Record]:
         """The records after the position, until the file is replaced, or rotated and finished."""

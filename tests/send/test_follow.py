@@ -172,7 +172,7 @@ def test_wrong_use_is_refused(follower: Follower, sender: Sender) -> None:
     assert error(path, path) == error(path, format="csv") == single
     assert error(path.with_suffix(".csv")) == single
     follower.checkpoint.write_text("{")
-    assert "ends.log.checkpoint: is not a checkpoint" in error(path)
+    assert "ends.log.checkpoint: is not a checkpoint; without it, the file is sent" in error(path)
     follower.checkpoint.unlink()
     follower.checkpoint.mkdir()
     assert "ends.log.checkpoint: Is a directory" in error(path)
