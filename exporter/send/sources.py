@@ -183,5 +183,6 @@ def _detected(first: str) -> Format:
     if re.match(r"\[\s*([\[{\]]|$)", first):
         return "json"
     if first.startswith("{"):
-        return "ndjson" if first.endswith("}") else "json"
+        # The first line of a log may be cut off.
+        return "json" if first.endswith(("{", "[", ",", ":")) else "ndjson"
     return "csv" if _HEADER.search(first) else "ndjson"

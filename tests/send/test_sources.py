@@ -211,6 +211,12 @@ def test_format_is_detected_by_suffix_or_content(
         assert read(written, "misnamed.csv", format).bodies == sent.bodies
 
 
+def test_log_whose_first_line_is_cut_off_is_read(read: Read) -> None:
+    """Fails when the first line is taken for JSON over several lines, which is read to its end."""
+    sent = read('{"system": "a", "co\n{"system": "b"}\n', "a.log")
+    assert (sent.lines, len(sent.skipped)) == ([2], 1)
+
+
 def test_path_of_a_pipe_is_opened_once(sender: Sender) -> None:
     """A shell substitutes such a path for <(command)."""
     inlet, outlet = os.pipe()
