@@ -130,7 +130,10 @@ class Source:
                 yield from csv_rows(chain(first, content), self.names)
             elif format == "json":
                 if _is_pipe(raw.fileno()):
-                    self.names.note("JSON is read to its end before its events are sent")
+                    self.names.note(
+                        "JSON is read to its end before its events are sent: with an event per line "
+                        "(jq -c), each is sent at once"
+                    )
                 read = "".join(first)
                 read += text.read(MAX_CHARACTERS - len(read))
                 yield from self._events(enumerate(json_records(read), 1))
