@@ -10,7 +10,7 @@ import typer
 from exporter import __version__, logs, streams
 from exporter.commands.backtest import backtest
 from exporter.commands.backup import backup
-from exporter.commands.export import exports
+from exporter.commands.export import export
 from exporter.commands.page import send_test_page
 from exporter.commands.send import send
 from exporter.commands.serve import check, serve
@@ -29,10 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # In the order of `--help`.
-for command in (serve, check, backup, codes, send, simulate, backtest, beacon_key):
+for command in (serve, check, backup, codes, send, simulate, backtest, beacon_key, export):
     app.command()(command)
 app.command("test-page")(send_test_page)
-app.add_typer(exports)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,12 +1,10 @@
 """Reads settings, taxonomies and the files that settings name, and collects every mistake in them."""
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
@@ -18,9 +16,6 @@ from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import read_tokens
-
-_SOON: Final = 14 * 86400
-"""Seconds before the end of a certificate from which a warning asks to renew it."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
             if is_open(key):
                 warnings.append(f"{key}: {OPEN}")
             try:
-                expires = watched_certificate(name, cert, key).current().expires
-                if expires < time.time() + _SOON:
-                    day = datetime.fromtimestamp(expires, UTC).date()
-                    verb = "expired" if expires < time.time() else "expires"
-                    warnings.append(f"{name}_tls_cert = '{cert}': {verb} on {day}: renew it")
+                watched_certificate(name, cert, key)
             except ConfigError as error:
                 mistakes += error.mistakes
     return Configuration(settings, taxonomy, mistakes, warnings)

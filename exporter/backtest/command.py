@@ -22,10 +22,9 @@ from exporter.backtest.report import Report
 from exporter.errors import ConfigError
 from exporter.names import CODE, SYSTEM, UNKNOWN
 from exporter.rule_files import RULES
-from exporter.send.events import Seen
 from exporter.send.field_names import parse_columns
 from exporter.send.options import Format
-from exporter.send.sources import Source, check
+from exporter.send.sources import Source
 from exporter.streams import printable
 from exporter.taxonomy.loader import load as load_taxonomy
 from exporter.timestamps import option_seconds, rfc3339
@@ -72,15 +71,12 @@ def backtest(
             f"warning: rules read {', '.join(absent)}, which no rule records and backtest does not know: "
             "is a rule file missing?"
         )
-    check(files)
-    with Seen() as seen, errors.status("reading …"):
-        reader = EventReader(known, seen, now(), note)
+    with errors.status("reading …"):
+        reader = EventReader(known, now(), note)
         for source in [Source(path, format, fields) for path in files]:
             reader.read(source)
             if source.refused:
                 raise ConfigError(*(f"{source.name}: {text}" for text in source.refused))
-            for line in source.names.without_code_lines():
-                note(f"{source.name}: {line}")
     events = reader.counts
     all_counters = reader.ends.counters()
     events.remove(reader.ends.removed)

@@ -1,5 +1,6 @@
 """Files of events, counted by system; each event is validated as by `send` and the exporter."""
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from math import inf
@@ -20,7 +21,7 @@ from exporter.ledger.contract import (
     REPEAT_WINDOW,
     Family,
 )
-from exporter.send.events import Seen, normalized, numbered_id
+from exporter.send.events import normalized, numbered_id
 from exporter.send.records import Record
 from exporter.send.sources import Source
 from exporter.taxonomy.model import Taxonomy
@@ -38,16 +39,14 @@ _MOST_USERS: Final = 1_000_000
 class EventReader:
     """Counts the events of files: `ends`, and `counts` of all events.
 
-    `seen` has the keys of earlier events, of all files, with their fingerprints. `now` is in Unix seconds;
-    later events are rejected, as by the exporter. `note` gets ignored names and the first mistakes.
+    `now` is in Unix seconds; later events are rejected, as by the exporter. `note` gets ignored names and the
+    first mistakes.
     """
 
-    def __init__(
-        self, taxonomy: Taxonomy, seen: Seen, now: float, note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, taxonomy: Taxonomy, now: float, note: Callable[[str], None]) -> None:
         self.counts = EventCounts(note=note)
         self.ends = Ends(taxonomy)
-        self._seen = seen
+        self._seen: dict[bytes, bytes] = {}  # the fingerprint of each key, of all files
         self._now = now
         self._repeats = Repeats()
         self._classifier = Classifier(taxonomy, LabelValues((), 0, 2), _NEVER_LATE, _MAX_SKEW)
@@ -55,12 +54,12 @@ class EventReader:
     def read(self, source: Source) -> None:
         """Counts all events."""
         records = source.read(self.counts.note)
-        with Seen() as equal:
-            while chunk := list(islice(records, _CHUNK)):
-                self._count(source.name, chunk, equal)
+        equal = Counter[bytes]()
+        while chunk := list(islice(records, _CHUNK)):
+            self._count(source.name, chunk, equal)
         self.counts.ignored |= source.names.ignored
 
-    def _count(self, name: str, records: list[tuple[int, Record]], equal: Seen) -> None:
+    def _count(self, name: str, records: list[tuple[int, Record]], equal: Counter[bytes]) -> None:
         counts = self.counts
         counts.read += len(records)
         columns, lines, rejected = self._decoded(records, equal)
@@ -93,7 +92,7 @@ class EventReader:
             self.ends.add(system, *zip(*counted, strict=True))
 
     def _decoded(
-        self, records: list[tuple[int, Record]], equal: Seen
+        self, records: list[tuple[int, Record]], equal: Counter[bytes]
     ) -> tuple[Columns, list[int], list[tuple[int, str, str]]]:
         """The events and the line of each, and the rejected records: line, reason and message."""
         events: list[Event] = []
@@ -119,9 +118,10 @@ class EventReader:
         for index in range(len(keys) // KEY_BYTES):
             key = keys[index * KEY_BYTES : (index + 1) * KEY_BYTES]
             content = fingerprints[index * FINGERPRINT_BYTES : (index + 1) * FINGERPRINT_BYTES]
-            times, first = self._seen.add(key, content)
-            if times > 1:
+            if first := self._seen.get(key):
                 verdicts[index] = DUPLICATE if first == content else CONFLICT
+            else:
+                self._seen[key] = content
         return verdicts
 
 

@@ -25,7 +25,7 @@ def backtest(
 ) -> None:
     """Show which alerts would have fired for recorded events.
 
-    FILE is JSON, NDJSON or CSV, also compressed, as for `send`; - is standard input.
+    FILE is JSON, NDJSON or CSV, also gzip-compressed, as for `send`; - is standard input.
 
     Counts each event once, evaluates the rules over the counts, and reports alerts, notifications, noisy
     codes, unknown codes and ignored fields. Posts nothing.

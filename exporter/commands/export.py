@@ -1,45 +1,42 @@
-"""`export`, with a command for each set of files."""
-
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from exporter.export import SETS, export
-
-_RULES = """\
-Makes DIR if it is missing. If a file exists with other contents, nothing is written; --force replaces such \
-files. Keeps other files, and lists those that may come from an older version. Exits with 1 after an error."""
-_EXAMPLES = """\
-\b
-Examples:
-  session-end-exporter export rules /etc/prometheus/rules
-  session-end-exporter export alertmanager ."""
-
-exports = typer.Typer(
-    name="export",
-    help=f"Write rules, dashboards and other files of this version.\n\n{_RULES}\n\n{_EXAMPLES}",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+from exporter.export import SETS
+from exporter.export import export as write
 
 
-def _command(name: str) -> Callable[[Path, bool], None]:
-    def write(
-        folder: Annotated[Path, typer.Argument(metavar="DIR", hidden=True)],
-        force: Annotated[
-            bool, typer.Option("--force", help="replace files that have other contents")
-        ] = False,
-    ) -> None:
-        written, unchanged, others = export(name, folder, overwrite=force)
-        typer.echo(f"Files written to {folder}: {written}; unchanged: {unchanged}")
-        for line in others:
-            typer.echo(line)
+def export(
+    name: Annotated[str, typer.Argument(metavar="SET", hidden=True)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", hidden=True)],
+    force: Annotated[
+        bool, typer.Option("--force", help="replace files that have other contents")
+    ] = False,
+) -> None:
+    """Write rules, dashboards and other files of this version.
 
-    return write
+    \b
+    SET is one of:
+      rules         recording and alerting rules of Prometheus
+      prometheus    a prometheus.yml for the exporter, with the rules
+      alertmanager  Alertmanager's configuration, receivers and templates
+      templates     Alertmanager's templates alone, for an update
+      dashboards    the Grafana dashboards, JSON
+      grafana       Grafana's provisioning of dashboards and data source
+      runbooks      the runbooks of codes and alerts, Markdown
+      collector     the script for browsers, and its types
+      schemas       JSON Schemas, with which editors check your files
 
+    Makes DIR if it is missing. If a file exists with other contents, nothing is written; --force replaces
+    such files. Keeps other files, also those of an older version. Exits with 1 after an error.
 
-for _name, _files in SETS.items():
-    _help = f"{_files.about}\n\n{_files.use}\n\n{_RULES}"
-    exports.command(_name, help=_help)(_command(_name))
+    \b
+    Examples:
+      session-end-exporter export rules /etc/prometheus/rules
+      session-end-exporter export alertmanager .
+    """
+    if name not in SETS:
+        raise typer.BadParameter(f"SET must be one of {', '.join(SETS)}")
+    written, unchanged = write(name, folder, overwrite=force)
+    typer.echo(f"Files written to {folder}: {written}; unchanged: {unchanged}")

@@ -18,10 +18,7 @@ _ALERTS: Final = "/api/v2/alerts"
 _NAME: Final = "SessionEndTestPage"
 _LASTS: Final = timedelta(minutes=5)
 _ATTEMPTS: Final = re.compile(
-    r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)"'
-    # Only with Alertmanager's feature receiver-name-in-metrics.
-    r'(?:.*?receiver_name="(.*?)")?.*\} (\S+)$',
-    re.M,
+    r'^alertmanager_notification_requests_(failed_)?total\{.*?integration="(\w+)".*\} (\S+)$', re.M
 )
 
 
@@ -32,7 +29,7 @@ def send_test_page(
         str | None, typer.Option(metavar="CODE", help="code of the alert; needs --system")
     ] = None,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="time for the notification to be sent")
+        int, typer.Option(metavar="SECONDS", min=0, help="time for the notification to be sent")
     ] = 90,
     config: Config = None,
     taxonomy: Folders = None,
@@ -55,8 +52,6 @@ def send_test_page(
       session-end-exporter test-page --alertmanager http://127.0.0.1:9093 \\
         --system streampixel --code 4001
     """
-    if not wait >= 0:
-        raise ConfigError(f"--wait {wait:g}: must be 0 or more seconds")
     alert = _alert(load(config, taxonomy=taxonomy), system, code)
     url = alertmanager.rstrip("/")
     before = _request("GET", url, "/metrics").text
@@ -71,8 +66,8 @@ def send_test_page(
     expected = _integrations(url, receivers)
     if not expected:
         raise ConfigError("the receivers have no slack_configs, email_configs or the like")
-    typer.echo(f"waiting up to {wait:g} s for {', '.join(sorted(expected))}")
-    undelivered = _undelivered(url, before, receivers, expected, wait)
+    typer.echo(f"waiting up to {wait} s for {', '.join(sorted(expected))}")
+    undelivered = _undelivered(url, before, expected, wait)
     if delivered := expected.keys() - undelivered:
         typer.echo(f"notified: {', '.join(sorted(delivered))}")
     if undelivered:
@@ -96,17 +91,14 @@ def _integrations(url: str, receivers: list[str]) -> Counter[str]:
     )
 
 
-def _undelivered(
-    url: str, before: str, receivers: list[str], expected: Counter[str], wait: float
-) -> set[str]:
+def _undelivered(url: str, before: str, expected: Counter[str], wait: float) -> set[str]:
     """The expected integrations with fewer attempts since the metrics `before`, or with a failed attempt.
 
     Returns soon after the expected attempts, or after `wait` seconds.
     """
     deadline, complete = time.monotonic() + wait, False
     while True:
-        metrics = _request("GET", url, "/metrics").text
-        new = _attempts(metrics, receivers) - _attempts(before, receivers)
+        new = _attempts(_request("GET", url, "/metrics").text) - _attempts(before)
         missing = expected - new
         if complete or time.monotonic() >= deadline:
             return {*missing, *(name for name in expected if new[f"failed_{name}"])}
@@ -115,12 +107,11 @@ def _undelivered(
         time.sleep(0.5)
 
 
-def _attempts(metrics: str, receivers: list[str]) -> Counter[str]:
+def _attempts(metrics: str) -> Counter[str]:
     """All attempts to notify, such as `slack`, and the failed attempts, such as `failed_slack`."""
     counts = Counter[str]()
-    for failed, integration, receiver, count in _ATTEMPTS.findall(metrics):
-        if not receiver or receiver in receivers:
-            counts[failed + integration] += round(float(count))
+    for failed, integration, count in _ATTEMPTS.findall(metrics):
+        counts[failed + integration] += round(float(count))
     return counts
 
 
@@ -135,7 +126,6 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
     # for group_interval.
     labels["cluster"] = f"test-page {now.isoformat()}"
     subject, page, texts = "session-end-exporter", "/alerts", {}
-    dashboard = "session-ends"
     if system is not None:
         if system not in systems:
             raise ConfigError(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
@@ -148,8 +138,6 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
             labels |= {"phase": match.phase, "category": match.category}
             texts = {"causes": match.causes, "fix": match.fix}
             subject, page = f"{match.code} {match.name} on {system}", match.runbook
-            # The same link as in the alerts of the code.
-            dashboard = f"session-end-code?var-system={system}&var-code={match.code}"
     elif code is not None:
         raise ConfigError(f"--code {code!r} needs --system: {' or '.join(systems)}")
     texts |= {
@@ -159,7 +147,7 @@ def _alert(settings: Settings, system: str | None, code: str | None) -> dict[str
         "runbook_url": f"{settings.runbooks}{page}",
     }
     if settings.dashboard_url:
-        texts["dashboard_url"] = f"{settings.dashboard_url}/d/{dashboard}"
+        texts["dashboard_url"] = f"{settings.dashboard_url}/d/session-ends"
     # Alertmanager sends an alert that is older than group_wait at once.
     times = {"startsAt": (now - _LASTS).isoformat(), "endsAt": (now + _LASTS).isoformat()}
     return {"labels": labels, "annotations": texts, **times}
@@ -175,10 +163,8 @@ def _request(method: str, base: str, path: str, **content: Any) -> "httpx.Respon
         if answer.is_success:
             return answer
         fault = f"HTTP {answer.status_code} {answer.reason_phrase}"
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-        fault = "not a URL such as http://127.0.0.1:9093"
-    except (httpx.HTTPError, ValueError) as error:
-        fault = str(error)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        fault = str(error).rstrip(".")
     raise ConfigError(
         f"--alertmanager {base!r}: {fault}. Give the address on which Alertmanager listens, with its "
         "--web.route-prefix if it has one"

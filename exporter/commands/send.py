@@ -22,7 +22,7 @@ def send(
     follow: Annotated[
         bool,
         typer.Option(
-            "--follow", help="send lines as FILE grows, and continue there after a restart"
+            "--follow", help="send lines as FILE (NDJSON) grows, and continue there after a restart"
         ),
     ] = False,
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="events per request")] = 500,
@@ -43,7 +43,7 @@ def send(
 ) -> None:
     """Send events from files to the exporter.
 
-    FILE is JSON, NDJSON or CSV, also compressed; - is standard input.
+    FILE is JSON, NDJSON or CSV, also gzip-compressed; - is standard input.
 
     Retries while the exporter is unavailable. Running the same command again counts no event twice within
     the exporter's deduplication window (by default 24 h and 1,000,000 events). Lines from standard input are

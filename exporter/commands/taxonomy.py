@@ -1,16 +1,11 @@
-"""`codes` and `beacon-key`, which need the taxonomies but no other setting."""
+"""`codes` and `beacon-key`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from exporter.commands.options import Config, Folders
-from exporter.errors import ConfigError
-from exporter.settings import read
-
-if TYPE_CHECKING:
-    from exporter.taxonomy.model import Taxonomy
+from exporter.settings import load
 
 
 def codes(
@@ -36,8 +31,9 @@ def codes(
     from exporter.lookup.facts import as_json
     from exporter.lookup.search import search
     from exporter.lookup.show import show
+    from exporter.taxonomy.loader import load as load_taxonomy
 
-    loaded = _taxonomy(config, taxonomy)
+    loaded = load_taxonomy(load(config, taxonomy=taxonomy).taxonomy)
     words = query or []
     if json:
         matches = search(loaded, words)
@@ -58,28 +54,19 @@ def beacon_key(
     system: Annotated[
         str, typer.Option(metavar="NAME", help="system of its events")
     ] = "streampixel",
-    config: Config = None,
-    taxonomy: Folders = None,
 ) -> None:
     """Create a public key for a site whose browsers send events.
 
     Prints the key, which is not stored, and the entry for the file of `beacon_keys_file`. To replace a
     key, add the new hash to the site's `keys`, change the pages, and remove the old hash when no page uses
-    it any more.
+    it any more. `check` reports a mistake in the entry.
 
     \b
     Example:
       session-end-exporter beacon-key --site shop --origin https://shop.example
     """
-    from exporter.beacons.sites import NAME, NAME_RULE, ORIGIN, ORIGIN_RULE, hash_key, make_key
+    from exporter.beacons.sites import hash_key, make_key
 
-    systems = _taxonomy(config, taxonomy).systems
-    mistakes = [] if NAME.fullmatch(site) else [f"--site {site!r} {NAME_RULE}"]
-    mistakes += [f"--origin {url!r} {ORIGIN_RULE}" for url in origin if not ORIGIN.fullmatch(url)]
-    if system not in systems:
-        mistakes.append(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
-    if mistakes:
-        raise ConfigError(*mistakes)
     key = make_key()
     origins = "\n".join(f"      - {url}" for url in origin)
     typer.echo(
@@ -95,16 +82,3 @@ sites:
     keys:
       - {hash_key(key)}"""
     )
-
-
-def _taxonomy(config: Path | None, folders: list[Path] | None) -> "Taxonomy":
-    """The configured taxonomy. Without `config`, mistakes in variables are only warnings."""
-    from exporter.taxonomy.loader import load
-
-    settings, mistakes = read(config, taxonomy=folders)
-    # A wrong port must not keep on-call from looking up a code.
-    if mistakes and config is not None:
-        raise ConfigError(*mistakes)
-    for mistake in mistakes:
-        typer.echo(f"warning: {mistake}", err=True)
-    return load(settings.taxonomy)

@@ -14,9 +14,9 @@ from exporter.send.delivery import Clock, Delivery
 from exporter.send.events import events
 from exporter.send.field_names import parse_columns
 from exporter.send.follow import FollowedFile
-from exporter.send.options import Options
+from exporter.send.options import Options, format_of
 from exporter.send.report import Report
-from exporter.send.sources import STDIN, Source, check, is_stream
+from exporter.send.sources import STDIN, Source, check_columns
 from exporter.streams import printable
 
 _COLUMNS: Final = (BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -41,18 +41,18 @@ def send(
         bar.update(task, completed=done, description=counts)
 
     clock = clock or Clock()
-    report = Report(from_pipe=is_stream(files), print_line=print_line)
+    report = Report(print_line=print_line)
     hidden = options.quiet or options.json or not console.is_terminal
     started = clock.monotonic()
     sources: Sequence[Source] = ()
     try:
         columns = parse_columns(options.columns)
         if options.follow and list(files) != [STDIN]:
-            if len(files) > 1 or options.format == "json":
-                raise ConfigError("--follow: takes a single file of NDJSON or CSV")
-            sources = [FollowedFile(files[0], options.format, columns, print_line)]
+            if len(files) > 1 or "csv" in (options.format, format_of(files[0].name)):
+                raise ConfigError("--follow: takes a single file of NDJSON")
+            sources = [FollowedFile(files[0], columns, print_line)]
         else:
-            check(files, options.format, columns)
+            check_columns(files, options.format, columns)
             sources = [Source(path, options.format, columns) for path in files]
         sizes = [source.size for source in sources]
         total = sum(sizes) if all(sizes) else None  # None: the bar has no end
@@ -73,8 +73,8 @@ def send(
         report.error = f"Interrupted. {report.advice}"
     report.seconds = clock.monotonic() - started
     for source in sources:
-        report.add_names(source.name, source.names)
-    report.print_unknown_codes()
+        report.ignored_fields |= source.names.ignored
+    report.print_warnings()
     if report.error:
         print_line(report.error)
     if options.json:

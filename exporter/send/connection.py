@@ -1,7 +1,6 @@
 """The HTTP connection to the exporter, and what its responses mean.
 
-The standard library's client: httpx cost more CPU time and a slower start, and does not write an IPv6 address
-in brackets for a proxy's tunnel (httpcore 1.0).
+The standard library's client: httpx cost more CPU time and a slower start.
 """
 
 import base64
@@ -117,20 +116,6 @@ def _proxy_for(url: SplitResult) -> tuple[str, int, dict[str, str]] | None:
     return parts.hostname or "", parts.port or 80, headers
 
 
-class _Https(http.client.HTTPSConnection):
-    """Sends an IPv6 address to a proxy in brackets; http.client of Python 3.11 omits them."""
-
-    _tunnel_host: str | None
-
-    def _tunnel(self) -> None:
-        host = self._tunnel_host or ""
-        self._tunnel_host = f"[{host}]" if ":" in host else host
-        try:
-            super()._tunnel()  # type: ignore[misc]
-        finally:
-            self._tunnel_host = host
-
-
 class Connection:
     """Posts bodies, compressed by gzip, one at a time over a kept-alive connection.
 
@@ -158,7 +143,7 @@ class Connection:
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise ConfigError(f"--ca-file {options.ca_file}: {reason}") from None
-            self._http = _Https(host, port, timeout=timeout, context=tls)
+            self._http = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
         if proxy and url.scheme == "https":
             self._http.set_tunnel(*target, credentials)
         elif proxy:
@@ -171,14 +156,7 @@ class Connection:
         """The response to `body`. Raises `Undelivered` without TLS or a trusted certificate."""
         reused = self._http.sock is not None
         try:
-            response = self._exchange(body, media)
-            if response.status == 401:
-                # The token may be replaced: giving up would lose the events of a pipe.
-                with suppress(ConfigError):
-                    if self._token != (token := self._options.token()):
-                        self._token = token
-                        response = self._exchange(body, media)
-            return response
+            return self._exchange(body, media)
         except ssl.SSLCertVerificationError as error:
             text = f"the certificate of {self._url} is not trusted: {error.verify_message}"
             remedy = "" if "mismatch" in text else ". Give its CA with --ca-file"
@@ -205,6 +183,9 @@ class Connection:
         if self._http.sock is None:
             self._http.connect()
         headers = self._headers | {"Content-Type": media}
+        # The token may be replaced while a pipe is read: its file may be empty for a moment.
+        with suppress(ConfigError):
+            self._token = self._options.token()
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         # A server that refuses (401, 413) may respond and close before it has read the body.

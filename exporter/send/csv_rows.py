@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,88 +17,75 @@ _NULLS: Final = frozenset(("NULL", "null", "\\N", "NaN", "nan"))
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def header_lines(lines: Iterator[str]) -> list[str]:
-    """The first lines of a table: blank lines, Excel's delimiter line if there is one, and the header."""
-    header = []
-    for line in lines:
-        header.append(line)
-        if line.strip() and not _DELIMITER_LINE.fullmatch(line):
+def csv_rows(lines: Iterator[str], names: FieldNames) -> Iterator[tuple[int, Record]]:
+    """Line and fields of each row that is not blank. Raises `Rejected` for an unusable header."""
+    line, header, delimiter = 0, "", ""
+    for header in lines:
+        line += 1
+        if match := _DELIMITER_LINE.fullmatch(header):
+            delimiter = match[1]
+        elif header.strip():
             break
-    return header
+    else:
+        return
+    # Excel writes semicolons where the comma is the decimal separator.
+    delimiter = delimiter or max(",;\t", key=header.count)
+    row = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+    columns = [name.strip() for name in row]
+    while columns and not columns[-1]:
+        columns.pop()
+    keys = names.header(columns)
+    taken: list[str] = []
+
+    def take(text: str) -> str:
+        taken.append(text)
+        return text
+
+    for record in _records(map(take, lines), keys, delimiter):
+        records = [record]
+        if len(taken) > 1 and isinstance(record, Rejected):
+            # A quote that is not closed: thousands of rows were lost in its cell.
+            records = [next(_records([text], keys, delimiter)) for text in taken]
+        for number, fields in enumerate(records, line + 1):
+            if fields is not None:
+                yield number, fields
+        line += len(taken)
+        taken.clear()
 
 
-class CsvRows:
-    """Reads the header from `lines`, then iterates over rows. Raises `Rejected` for an unusable header."""
+def _records(lines: Iterable[str], keys: Sequence[str], delimiter: str) -> Iterator[Record | None]:
+    """The fields of each row; None for a blank row."""
+    # strict: otherwise the end of the file closes an open quote, and rows vanish inside a cell.
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            text = str(error).replace("unexpected end of data", "a quote is not closed")
+            yield Rejected("invalid_field", f"not CSV: {text}")
+            continue
+        cells = [cell.strip() for cell in row]
+        # Spreadsheets write empty cells to the right of the table.
+        while len(cells) > len(keys) and not cells[-1]:
+            cells.pop()
+        if any(cells) and len(cells) != len(keys):
+            message = f"{len(cells)} cells, but the header has {len(keys)}"
+            yield Rejected("invalid_field", message)
+        else:
+            yield _event(cells, keys, delimiter) if any(cells) else None
 
-    def __init__(self, lines: Iterator[str], names: FieldNames) -> None:
-        head = header_lines(lines)
-        self._lines = lines
-        self._line = len(head)
-        self._keys: list[str] = []
-        named = [_DELIMITER_LINE.fullmatch(line) for line in head]
-        header = "" if not head or named[-1] else head[-1]
-        # Excel writes semicolons where the comma is the decimal separator.
-        self._delimiter = max(",;\t", key=header.count)
-        for match in filter(None, named):
-            self._delimiter = match[1]
-        if header.strip():
-            row = next(csv.reader([header], delimiter=self._delimiter, skipinitialspace=True))
-            columns = [name.strip() for name in row]
-            while columns and not columns[-1]:
-                columns.pop()
-            self._keys = names.header(columns)
 
-    def __iter__(self) -> Iterator[tuple[int, Record]]:
-        """Line and fields of each row that is not blank."""
-        line, taken = self._line + 1, list[str]()
-
-        def take(text: str) -> str:
-            taken.append(text)
-            return text
-
-        for record in self._records(map(take, self._lines)):
-            records = [record]
-            if len(taken) > 1 and isinstance(record, Rejected):
-                # A quote that is not closed: thousands of rows were lost in its cell.
-                records = [next(self._records([text])) for text in taken]
-            for number, row in enumerate(records, line):
-                if row is not None:
-                    yield number, row
-            line += len(taken)
-            taken.clear()
-
-    def _records(self, lines: Iterable[str]) -> Iterator[Record | None]:
-        """The fields of each row; None for a blank row."""
-        # strict: otherwise the end of the file closes an open quote, and rows vanish inside a cell.
-        rows = csv.reader(lines, delimiter=self._delimiter, skipinitialspace=True, strict=True)
-        while True:
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                text = str(error).replace("unexpected end of data", "a quote is not closed")
-                yield Rejected("invalid_field", f"not CSV: {text}")
-                continue
-            cells = [cell.strip() for cell in row]
-            # Spreadsheets write empty cells to the right of the table.
-            while len(cells) > len(self._keys) and not cells[-1]:
-                cells.pop()
-            if any(cells) and len(cells) != len(self._keys):
-                message = f"{len(cells)} cells, but the header has {len(self._keys)}"
-                yield Rejected("invalid_field", message)
-            else:
-                yield self._event(cells) if any(cells) else None
-
-    def _event(self, cells: list[str]) -> dict[str, Any]:
-        """The cells as JSON values; a cell of the wrong type stays text, so validation rejects it."""
-        values = ("" if cell in _NULLS else cell for cell in cells)
-        event = event_of(zip(self._keys, values, strict=True))
-        if final := event.get("final"):
-            event["final"] = _BOOLEANS.get(final.lower(), final)
-        if duration := event.get("duration_seconds"):
-            if self._delimiter != ",":
-                duration = duration.replace(",", ".")
-            with suppress(ValueError):
-                event["duration_seconds"] = float(duration)
-        return event
+def _event(cells: Sequence[str], keys: Sequence[str], delimiter: str) -> dict[str, Any]:
+    """The cells as JSON values; a cell of the wrong type stays text, so validation rejects it."""
+    values = ("" if cell in _NULLS else cell for cell in cells)
+    event = event_of(zip(keys, values, strict=True))
+    if final := event.get("final"):
+        event["final"] = _BOOLEANS.get(final.lower(), final)
+    if duration := event.get("duration_seconds"):
+        if delimiter != ",":
+            duration = duration.replace(",", ".")
+        with suppress(ValueError):
+            event["duration_seconds"] = float(duration)
+    return event

@@ -100,7 +100,7 @@ class Delivery:
         backoff = _FIRST_WAIT
         while (response := self.connection.post(body, media)).retryable:
             remaining = deadline - self.clock.monotonic()
-            if not remaining > 0:
+            if remaining <= 0:
                 gave_up = f"Gave up after {self.options.max_wait:g} s."
                 raise Undelivered(f"{response.problem}\n{gave_up}")
             if backoff == _FIRST_WAIT:

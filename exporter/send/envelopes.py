@@ -37,58 +37,33 @@ def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
     """The events in an object around an array of events or of tables; None for another record."""
     if isinstance(record, Rejected) or "specversion" in record:
         return None
-    arrays = {
-        key: value
-        for key, value in record.items()
-        if isinstance(value, list) and key.lower() in ARRAYS
-    }
+    arrays = [
+        key for key, value in record.items() if isinstance(value, list) and key.lower() in ARRAYS
+    ]
     if not arrays:
         return None
     keys = names.keys(record)
     if "system" in keys:
         # An event may have lists of its own.
-        arrays = {
-            key: items
-            for key, items in arrays.items()
-            if any(isinstance(item, dict) for item in items)
-        }
+        arrays = [key for key in arrays if any(isinstance(item, dict) for item in record[key])]
         if not arrays or "code" in keys:
             return None
-    name, *others = [key for key, value in arrays.items() if value] or arrays
-    problem = ""
-    if others:
-        problem = f"the events may be in `{name}` or in `{others[0]}`: leave out one of them"
-    elif "system" in keys and "session_id" in keys:
-        problem = f"an event without `code`, or an object around the events in `{name}`? "
-        problem += "Write the `code`, null for a normal end, or leave out `session_id`"
-    if problem:
-        return iter([Rejected("invalid_json", problem)])
+    name, *others = [key for key in arrays if record[key]] or arrays
+    if others or "system" in keys:
+        rule = f"an event, or an object around the events in `{name}`? Write an event per line"
+        return iter([Rejected("invalid_json", rule)])
     if name.lower() == "tables":
-        return _rows(arrays[name], names)
-    system = {keys["system"]: record[keys["system"]]} if "system" in keys else {}
-    return (fields_of(_with_default(item, system, names), names) for item in arrays[name])
-
-
-def _with_default(item: Any, system: dict[str, Any], names: FieldNames) -> Record:
-    """An event in an array; if it has no system, with the system of the object around it."""
-    record = as_record(item)
-    if isinstance(record, Rejected) or not system:
-        return record
-    own = names.keys(record).get("system")
-    if own is not None and record[own] not in (None, ""):
-        return record
-    return system | {name: value for name, value in record.items() if name != own}
+        return _rows(record[name], names)
+    return (fields_of(as_record(item), names) for item in record[name])
 
 
 def _rows(tables: list[Any], names: FieldNames) -> Iterator[Record]:
     """The rows of the first table, the result of a Kusto query; further tables describe the query."""
     try:
-        table = {key.lower(): value for key, value in tables[0].items()}
-        columns = [column.get("name") or column["ColumnName"] for column in table["columns"]]
-        rows = table["rows"]
+        rows = tables[0]["rows"]
         if not isinstance(rows, list):
             raise TypeError
-        keys = names.header(columns)
+        keys = names.header([column["name"] for column in tables[0]["columns"]])
     except Rejected as error:
         yield error
         return

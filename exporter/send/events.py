@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.errors import ConfigError, Rejected
+from exporter.errors import Rejected
 from exporter.event_fields import FIELDS, PLACEHOLDERS
 from exporter.send.envelopes import CloudEvent
 from exporter.send.report import Report
@@ -18,13 +17,14 @@ from exporter.send.sources import Source
 
 _FIELDS: Final = tuple(sorted(FIELDS))
 _CONTENT: Final = tuple(name for name in _FIELDS if name not in ("id", "user"))
+_MAX_CONTENTS: Final = 1_000_000
+"""Different contents of an input that are remembered at a time: a pipe may have no end."""
+_EARLIER: Final = b""
+"""The key of the number of events before the remembered contents."""
 _ID_PREFIX: Final = "send1-"
 """Change it when `normalized` changes: the same id with other content is a `conflict`."""
 _UTF_8: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _ASCII: Final = json.JSONEncoder(separators=(",", ":"))
-_UPSERT: Final = (
-    "INSERT INTO seen VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n, content"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,62 +37,33 @@ class Event:
     checkpoint: Checkpoint | None = None  # the position after the event in a followed file
 
 
-class Seen(AbstractContextManager["Seen"]):
-    """Counts digests, and remembers the first content of each. Not thread-safe; closed by `with`."""
-
-    def __init__(self, cache_kib: int = 64 * 1024) -> None:
-        # A dict took 120 bytes an event, 600 MB for a file of 1 GB. SQLite's temporary database stays in
-        # memory up to the size of its cache, continues in an unnamed file, and leaves nothing behind.
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(
-            f"PRAGMA cache_size = -{cache_kib}; PRAGMA journal_mode = OFF;"
-            "CREATE TABLE seen (digest BLOB PRIMARY KEY, content, n) WITHOUT ROWID; BEGIN"
-        )
-
-    def add(self, digest: bytes, content: bytes | None = None) -> tuple[int, bytes | None]:
-        """How often the digest was added, this time included, and the content of the first time.
-
-        Raises `ConfigError` when the temporary database cannot be written.
-        """
-        try:
-            row = self._database.execute(_UPSERT, (digest, content))
-        except sqlite3.Error as error:
-            remedy = "set SQLITE_TMPDIR to a directory with free space"
-            raise ConfigError(f"temporary file: {error}; {remedy}") from None
-        seen: tuple[int, bytes | None] = row.fetchone()
-        return seen
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-
 def events(source: Source, report: Report, note: Callable[[str], None]) -> Iterator[Event]:
     """The events of an input, which the exporter validates; `note` gets each warning once.
 
     Records that are no JSON object or no row of the table are skipped and counted in `report`.
     """
     warned = source.checkpoint is not None
-    with Seen() as seen:
-        for line, record in source.read(note):
-            place = f"{source.name}:{line}"
-            report.read += 1
-            try:
-                if isinstance(record, Rejected):
-                    raise record
-                fields = normalized(record)
-                unidentified = fields.keys().isdisjoint(("id", "session_id", "occurred_at"))
-                attributes = record.attributes if isinstance(record, CloudEvent) else None
-                event = _event(place, fields, attributes, seen, source.checkpoint)
-            except Rejected as error:
-                report.skip(place, error.message)
-                continue
-            if unidentified and not warned:
-                warned = True
-                note(
-                    f"{place}: without id, session_id and occurred_at, an event counts as the same "
-                    "event as an equal event in another file"
-                )
-            yield event
+    seen = Counter[bytes]()
+    for line, record in source.read(note):
+        place = f"{source.name}:{line}"
+        report.read += 1
+        try:
+            if isinstance(record, Rejected):
+                raise record
+            fields = normalized(record)
+            unidentified = fields.keys().isdisjoint(("id", "session_id", "occurred_at"))
+            attributes = record.attributes if isinstance(record, CloudEvent) else None
+            event = _event(place, fields, attributes, seen, source.checkpoint)
+        except Rejected as error:
+            report.skip(place, error.message)
+            continue
+        if unidentified and not warned:
+            warned = True
+            note(
+                f"{place}: without id, session_id and occurred_at, an event counts as the same "
+                "event as an equal event in another file"
+            )
+        yield event
 
 
 def normalized(record: dict[str, Any]) -> dict[str, Any]:
@@ -120,10 +91,19 @@ def normalized(record: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def numbered_id(fields: dict[str, Any], seen: Seen) -> str:
+def numbered_id(fields: dict[str, Any], seen: Counter[bytes]) -> str:
     """An id for an event without one. Equal events of an input, which has `seen`, differ by their number."""
     digest = _digest(fields)
-    return f"{_ID_PREFIX}{digest.hex()}-{seen.add(digest)[0]}"
+    if len(seen) > _MAX_CONTENTS:
+        earlier = seen.total()
+        seen.clear()
+        seen[_EARLIER] = earlier
+    seen[digest] += 1
+    number = seen[digest]
+    # With both fields, the event has the same id when it is sent again from another place of a pipe.
+    if "session_id" not in fields or "occurred_at" not in fields:
+        number += seen[_EARLIER]
+    return f"{_ID_PREFIX}{digest.hex()}-{number}"
 
 
 def _digest(fields: dict[str, Any]) -> bytes:
@@ -135,7 +115,7 @@ def _event(
     place: str,
     fields: dict[str, Any],
     attributes: dict[str, str] | None,
-    seen: Seen,
+    seen: Counter[bytes],
     checkpoint: Checkpoint | None,
 ) -> Event:
     """The event as JSON, with its own id or a made id that does not change when the event is resent."""

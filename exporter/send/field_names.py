@@ -1,9 +1,7 @@
 """The field that a column or key means: from `--column`, otherwise from the spelling of its name."""
 
-import itertools
 import re
 import shlex
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -46,10 +44,8 @@ class FieldNames:
         self._columns = columns or {}
         self._mapped = {column: field for field, column in self._columns.items() if column}
         self.ignored: dict[str, str | None] = {}  # name: nearest field
-        self.without_code: Counter[str] = Counter()  # records, by their key near `code`
         self.note: Callable[[str], None] = lambda _: None  # gets messages about ignored names
         self.seen: set[str | None] = set()  # fields of records
-        self._any_records = False
 
     def header(self, names: Sequence[str]) -> list[str]:
         """The key of each column's cells: a field, `labels.NAME`, or "" if the column is ignored.
@@ -60,20 +56,19 @@ class FieldNames:
         fields = [by_name[name] for name in names]
         for column, field in self._mapped.items():
             if field not in fields:
-                raise _no_column(column, "", names)
+                raise _no_column(column, names)
         self.seen.update(fields)
         for field in filter(None, fields):
             if fields.count(field) > 1:
                 same = [name for name in names if by_name[name] == field]
-                raise Rejected(
-                    "duplicate_key",
-                    f"the header has {len(same)} columns for `{field}`: {', '.join(same)}; "
-                    f"name one of them: {_option(field, 'COLUMN')}, or rename one",
-                )
+                text = f"the header has {len(same)} columns for `{field}`: {', '.join(same)}"
+                remedy = f"name one of them: {_option(field, 'COLUMN')}, or rename one"
+                raise Rejected("duplicate_key", f"{text}; {remedy}")
         if "system" not in fields:
-            raise _no_column("system", "system", names)
+            raise _no_column("system", names, ": --column system=COLUMN")
         if "code" not in fields and "code" not in self._columns:
-            raise _no_column("code", "code", names)
+            remedy = ": --column code=COLUMN, or --column code= if every row is a normal end"
+            raise _no_column("code", names, remedy)
         self._ignore(name for name in names if name and by_name[name] is None)
         return [field or "" for field in fields]
 
@@ -85,7 +80,6 @@ class FieldNames:
         ignored: list[str] = []
         named = self._fields(record)
         self.seen.update(named.values())
-        self._any_records = True
         for key, value in record.items():
             field = named[key]
             if field is None:
@@ -94,12 +88,8 @@ class FieldNames:
                 raise Rejected("duplicate_key", f"two keys mean `{field}`: {key!r} is the second")
             else:
                 values[field] = value
-        fields = event_of(values.items())
         self._ignore(ignored)
-        if self._columns.get("code") != "" and fields.get("code") in (None, ""):
-            near = (name for name in ignored if self.ignored.get(name) == "code" and record[name])
-            self.without_code.update(itertools.islice(near, 1))
-        return fields
+        return event_of(values.items())
 
     def keys(self, names: Collection[str]) -> dict[str, str]:
         """The key of each field among the names of a record."""
@@ -110,15 +100,7 @@ class FieldNames:
         return [
             f"{_option(field, column)}: no record has this key"
             for field, column in self._columns.items()
-            if self._any_records and column and field not in self.seen
-        ]
-
-    def without_code_lines(self) -> list[str]:
-        """A line for each key that may be the code of records without one."""
-        return [
-            f"without `code`, counted as normal ends, but with {key!r}: {count:,}; "
-            f"if it is the code, {_option('code', key)}"
-            for key, count in self.without_code.most_common()
+            if self.seen and column and field not in self.seen
         ]
 
     def _fields(
@@ -166,20 +148,11 @@ def _column_field(name: str) -> str | None:
     return f"labels.{name[label.end() :]}" if label else field_named(name)
 
 
-def _no_column(column: str, field: str, names: Sequence[str]) -> Rejected:
-    """The refusal of a table without a column for `field`."""
-    near = [name for name in names if nearest_field(name) == field]
-    text = f"the header has no column `{column}`"
-    if near:
-        text += f"; `{near[0]}` is near: {_option(field, near[0])}"
-    else:
-        text += f"; its columns are {', '.join(filter(None, names))[:500]}"
-        text += f": {_option(field, 'COLUMN')}" if field else ""
-    if field == "system":
-        text += ", or --format ndjson if each line is a JSON object"
-    if field == "code":
-        text += ", or --column code= if every row is a normal end"
-    return Rejected("invalid_field", f"{text}: no row is read")
+def _no_column(name: str, names: Sequence[str], remedy: str = "") -> Rejected:
+    """The refusal of a table without a column."""
+    columns = ", ".join(filter(None, names))[:500]
+    text = f"the header has no column `{name}`; its columns are {columns}{remedy}: no row is read"
+    return Rejected("invalid_field", text)
 
 
 def _option(field: str, column: str) -> str:

@@ -1,34 +1,32 @@
 """A file that grows, is rotated and is truncated, and the checkpoint beside it."""
 
-import csv
 import io
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
-from exporter.errors import ConfigError, Rejected
+from exporter.errors import ConfigError
 from exporter.send.connection import Undelivered
-from exporter.send.csv_rows import CsvRows, header_lines
 from exporter.send.envelopes import fields_of
-from exporter.send.options import Format, format_of
-from exporter.send.records import MAX_CHARACTERS, Record, ndjson_records
+from exporter.send.records import Record, ndjson_records
 from exporter.send.rotation import TAIL, Checkpoint, digest, has_newer, holder, next_file, tail
 from exporter.send.sources import Source
 
+BLOCK: Final = 1 << 20
+"""Bytes of a read. A longer line is read in parts, which are skipped."""
 POLL: Final = 0.2
 QUIET: Final = 1.0
 """Seconds. A writer may continue in the old file for a moment after the rotation."""
 
 
 class FollowedFile(Source):
-    """Reads a file's lines as they are written; ends only at a table header that cannot be used.
+    """Reads the lines of a file of NDJSON as they are written, without an end.
 
     `on_idle` is called before each wait for the file, `on_loss` with a message about lost lines.
     The constructor raises `ConfigError` when the file or its checkpoint cannot be read. The constructor and
@@ -40,11 +38,10 @@ class FollowedFile(Source):
     def __init__(
         self,
         path: Path,
-        format: Format | None = None,
         columns: Mapping[str, str] | None = None,
         on_loss: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__(path, format, columns)
+        super().__init__(path, None, columns)
         self.size = 0
         self._on_loss = on_loss
         self._checkpoint_path = path.with_name(f"{path.name}.checkpoint")
@@ -58,9 +55,6 @@ class FollowedFile(Source):
             self.save(self.checkpoint)
         except OSError as error:
             raise ConfigError(f"--follow: {error.filename}: {error.strerror}") from None
-        # "json" is read as NDJSON: only files with one record per line can be followed.
-        self._format = format or format_of(path.name) or self.checkpoint.format
-        self._header = self.checkpoint.header
 
     def _records(self) -> Iterator[tuple[int, Record]]:
         try:
@@ -114,52 +108,18 @@ class FollowedFile(Source):
         """The records after the position, until the file is replaced, or rotated and finished."""
         self._offset, self._line = self.checkpoint.offset, self.checkpoint.line
         self._tail = tail(file, self._offset)
-        for record in self._parsed(self._lines(file)):
+        for _, record in ndjson_records(self._lines(file)):
             self.checkpoint = msgspec.structs.replace(
-                self.checkpoint,
-                offset=self._offset,
-                line=self._line,
-                tail=digest(self._tail),
-                format=self._format,
-                header=self._header,
+                self.checkpoint, offset=self._offset, line=self._line, tail=digest(self._tail)
             )
-            yield record
-
-    def _parsed(self, lines: Iterator[str]) -> Iterator[Record]:
-        if self._format is None:
-            first = next((line for line in lines if line.strip()), None)
-            if first is None:
-                return
-            self._format = "ndjson" if first.lstrip().startswith("{") else "csv"
-            lines = chain([first], lines)
-        if self._format == "csv":
-            yield from (record for _, record in self._rows(lines))
-        else:
-            yield from (fields_of(record, self.names) for _, record in ndjson_records(lines))
-
-    def _rows(self, lines: Iterator[str]) -> CsvRows:
-        """The rows of a table, with its own header or that of the file before, as after `copytruncate`."""
-        kept = [line.decode("utf-8", "surrogateescape") for line in self._header]
-        first: list[str] = []
-        if not kept or not self.checkpoint.offset:
-            first = header_lines(lines)
-            try:
-                rows = CsvRows(chain(first, lines), self.names)
-            except (Rejected, csv.Error):
-                if not kept:
-                    raise
-            else:
-                if any(map(str.strip, first)):
-                    self._header = tuple(line.encode("utf-8", "surrogateescape") for line in first)
-                return rows
-        return CsvRows(chain(kept, first, lines), self.names)
+            yield fields_of(record, self.names)
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         """Whole lines, and at the end of a rotated file also a part of a line."""
         finished = False
         while True:
             start = self._offset
-            block = os.pread(file.fileno(), MAX_CHARACTERS, start)
+            block = os.pread(file.fileno(), BLOCK, start)
             seen = self.checkpoint.seen(file)
             # Checked after the read: a file that was truncated may have grown beyond the position.
             if self._replaced(file):
@@ -169,9 +129,9 @@ class FollowedFile(Source):
             # distinguishes it from the next one.
             if not seen.offset:
                 self.save(seen)
-            at_end = finished and len(block) < MAX_CHARACTERS
+            at_end = finished and len(block) < BLOCK
             for line in io.BytesIO(block):
-                if not (line.endswith(b"\n") or len(line) == MAX_CHARACTERS or at_end):
+                if not (line.endswith(b"\n") or len(line) == BLOCK or at_end):
                     break
                 self._offset += len(line)
                 self._line += 1

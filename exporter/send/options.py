@@ -25,7 +25,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:10400"
 
 def format_of(name: str) -> Format | None:
     """The format that the suffix of a file's name means; None if it means none."""
-    return _SUFFIXES.get(name.lower().rpartition(".")[2])
+    return _SUFFIXES.get(name.lower().removesuffix(".gz").rpartition(".")[2])
 
 
 def http_url(text: str, *schemes: str) -> SplitResult | None:

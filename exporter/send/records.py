@@ -8,40 +8,23 @@ from typing import Any, Final, NoReturn, TextIO
 
 from exporter.errors import Rejected
 
-MAX_CHARACTERS: Final = 1 << 20  # of an event; the exporter's default `max_body` in bytes
-MAX_EXPORT: Final = 64 << 20
-"""Characters of an object around events. Azure's query API returns at most 64 MB."""
+MAX_CHARACTERS: Final = 64 << 20
+"""Characters of a line, or of a JSON file. Azure's query API returns at most 64 MB."""
 ARRAYS: Final = ("events", "records", "items", "results", "value", "data", "rows", "tables")
 """Keys that may hold the events of an object around events."""
-_EXPORT: Final = re.compile(
-    r'\s*\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+|\{[^{}]*\})\s*,\s*)*?'
-    rf'"(?:{"|".join(ARRAYS)})"\s*:\s*\[',
-    re.IGNORECASE,
-)
-_SMALL: Final = 64 * 1024
-"""Characters. A smaller unfinished element is parsed again whenever a line may be its end."""
-_SEPARATORS: Final = re.compile(r"([\s,\[\]]*)")
-_REST: Final = re.compile(r"(?s:.*?)(?=[,\n][ \t]*(?:\{|\Z)|\Z)([\s,\[\]]*)")
-"""The rest of an invalid element, which ends before an object after a comma or on a new line. Without
-possessive groups: Debian 12's Python 3.11.2 matches them wrongly."""
+_SEPARATORS: Final = re.compile(r"[\s,]*")
 
 Record = dict[str, Any] | Rejected
 """The fields of a record, or the rule that it breaks."""
 
 
-def pieces(text: TextIO) -> Iterator[str]:
-    """Lines, the long ones cut into pieces. A line from a pipe is returned before the next line arrives."""
-    return iter(lambda: text.readline(MAX_CHARACTERS), "")
-
-
-def lines(pieces: Iterator[str]) -> Iterator[str]:
+def lines(text: TextIO) -> Iterator[str]:
     """Each line; of a line that is too long only the beginning, to bound memory."""
-    while piece := next(pieces, ""):
-        line = [piece]
-        while not piece.endswith("\n") and (piece := next(pieces, "")):
-            if len(line) < _longest(line[0]) // MAX_CHARACTERS:
-                line.append(piece)
-        yield "".join(line)
+    while line := text.readline(MAX_CHARACTERS):
+        rest = line
+        while not rest.endswith("\n") and (rest := text.readline(MAX_CHARACTERS)):
+            pass
+        yield line
 
 
 def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
@@ -51,57 +34,21 @@ def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
             try:
                 yield number, as_record(DECODER.decode(line))
             except (Rejected, ValueError, RecursionError) as error:
-                limit = len(line) if len(line) in (MAX_CHARACTERS, MAX_EXPORT) else 0
-                yield number, rejection(error, limit=limit)
+                yield number, _rejection(error)
 
 
-def json_records(pieces: Iterator[str]) -> Iterator[tuple[int, Record]]:
-    """Line and fields of each element of an array or a sequence."""
-    buffer, line, open_arrays, wanted = "", 1, 0, 0
-    ended = invalid = False
-    while not ended:
-        piece = next(pieces, "")
-        ended = not piece
-        buffer += piece
-        closes = piece.rstrip(", \t\r\n").endswith(("}", "]"))
-        if not ended and len(buffer) < (wanted if closes else max(wanted, _SMALL)):
-            continue
-        at = wanted = 0
-        while match := (_REST if invalid else _SEPARATORS).match(buffer, at):
-            invalid = invalid and not match[1]
-            open_arrays += match[1].count("[") - match[1].count("]")
-            line += match[0].count("\n")
-            at = match.end()
-            if at == len(buffer):
-                break
-            try:
-                value, end = DECODER.raw_decode(buffer, at)
-            except (Rejected, ValueError, RecursionError) as error:
-                # At the end of the buffer, or in a string that goes on: more text may complete it.
-                incomplete = isinstance(error, json.JSONDecodeError) and (
-                    error.pos > len(buffer) - 10 or error.msg.startswith("Unterminated")
-                )
-                size = len(buffer) - at
-                limit = MAX_CHARACTERS if size <= MAX_CHARACTERS else _longest(buffer, at)
-                if incomplete and not ended and size <= limit:
-                    # A large element is not parsed again at each of its lines.
-                    wanted = min(2 * size, MAX_EXPORT + 1) if size > _SMALL else 0
-                    break
-                yield line, rejection(error, at, limit=0 if ended or not incomplete else limit)
-                invalid = True
-            else:
-                yield line, as_record(value)
-                line += buffer.count("\n", at, end)
-                at = end
-        buffer = buffer[at:]
-    if open_arrays:
-        message = "the brackets [ ] of the file are not balanced: was it cut short?"
-        yield line, Rejected("invalid_json", message)
-
-
-def _longest(text: str, start: int = 0) -> int:
-    """How many characters a record may have; an object around events has more than an event."""
-    return MAX_EXPORT if _EXPORT.match(text, start) else MAX_CHARACTERS
+def json_records(text: str) -> Iterator[Record]:
+    """The elements of an array, or the objects of a sequence. Raises `Rejected` where it is not JSON."""
+    if len(text) >= MAX_CHARACTERS:
+        rule = "JSON of more than 64 MiB: write an event per line, jq -c '.[]' FILE"
+        raise Rejected("invalid_json", rule)
+    at = 0
+    while (at := _SEPARATORS.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        try:
+            value, at = DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            raise _rejection(error) from None
+        yield from map(as_record, value if isinstance(value, list) else [value])
 
 
 def as_record(value: Any) -> Record:
@@ -110,22 +57,16 @@ def as_record(value: Any) -> Record:
     return value if isinstance(value, dict) else Rejected("not_an_object", rule)
 
 
-def rejection(error: Exception, start: int = 0, *, limit: int = 0) -> Rejected:
-    """The broken rule that an error of `DECODER` means, for text from `start` that was cut at `limit`."""
+def _rejection(error: Exception) -> Rejected:
+    """The broken rule that an error of `DECODER` means."""
     if isinstance(error, Rejected):
         return error
-    if limit:
-        rule = f"longer than {MAX_CHARACTERS:,} characters, or a quote or bracket is not closed"
-        if limit > MAX_CHARACTERS:
-            rule = "the object around the events has more than 64 MiB: write an event per line"
-            rule += ", jq -c '.events[]' FILE"
-        return Rejected("invalid_json", rule)
     if isinstance(error, RecursionError):
         return Rejected("too_deep", "nested too deeply")
     if isinstance(error, json.JSONDecodeError):
-        at = error.pos - start + 1
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
         problem = error.msg.removesuffix(" at")
-        return Rejected("invalid_json", f"not JSON: {problem} at character {at}")
+        return Rejected("invalid_json", f"not JSON: {problem} at {line}character {error.colno}")
     # int() refuses more than 4,300 digits, and its message speaks of Python.
     return Rejected("invalid_json", "a number has too many digits")
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporter.send.connection import Warnings
-from exporter.send.field_names import FieldNames
 
 _MAX_PRINTED: Final = 20  # of a kind; a file of the wrong format has a million mistakes
 _MAX_CODES: Final = 1000
 _OTHER_CODES: Final = "(others)"
 _COUNTS: Final = ("read", "accepted", "duplicates", "rejected", "skipped", "retries")
-_WARNINGS: Final = ("unknown_codes", "ignored_fields", "without_code", "late")
+_WARNINGS: Final = ("unknown_codes", "ignored_fields", "late")
 
 
 @dataclass(slots=True)
@@ -30,9 +29,7 @@ class Report:
     error: str = ""  # why events were not delivered
     unknown_codes: Counter[str] = field(default_factory=Counter)  # as sent
     ignored_fields: dict[str, str | None] = field(default_factory=dict)  # name: nearest field
-    without_code: Counter[str] = field(default_factory=Counter)  # by the key near `code`
     late: dict[str, Any] = field(default_factory=dict)  # `events` and `oldest`, as in an answer
-    from_pipe: bool = False  # standard input, which cannot be read again
     # Gets the first mistakes.
     print_line: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
@@ -49,16 +46,11 @@ class Report:
     @property
     def advice(self) -> str:
         """How many events are acknowledged, and how to deliver the others."""
-        safe = (
-            "Run the same command again: within the exporter's deduplication window (by default 24 h and "
-            "1,000,000 events), no event is counted twice"
+        return (
+            f"{self.acknowledged:,} events were acknowledged. Run the same command again, or send the other "
+            "lines of a pipe again from where they are kept: within the exporter's deduplication window (by "
+            "default 24 h and 1,000,000 events), no event of a file, and none with an id, is counted twice."
         )
-        if self.from_pipe:
-            safe = (
-                "A pipe cannot be read again: send the other events from where they are kept. No event "
-                "with an id, or with session_id and occurred_at, is counted twice"
-            )
-        return f"{self.acknowledged:,} events were acknowledged. {safe}."
 
     def reject(self, place: str, message: str) -> None:
         """The exporter refused the event at `place`."""
@@ -79,13 +71,11 @@ class Report:
             oldest = min(late.oldest, self.late.get("oldest", late.oldest))
             self.late = {"events": self.late.get("events", 0) + late.events, "oldest": oldest}
 
-    def add_names(self, source: str, names: FieldNames) -> None:
-        self.ignored_fields |= names.ignored
-        self.without_code += names.without_code
-        for line in names.without_code_lines():
-            self.print_line(f"{source}: {line}")
-
-    def print_unknown_codes(self) -> None:
+    def print_warnings(self) -> None:
+        """Prints the names that may be the code of events without one, and the unknown codes."""
+        near = [name for name, field in self.ignored_fields.items() if field == "code"]
+        if near:
+            self.print_line(f"ignored, but near `code`: {', '.join(near[:_MAX_PRINTED])}")
         if self.unknown_codes:
             codes = [f"{code!r} {n:,}×" for code, n in self.unknown_codes.most_common(_MAX_PRINTED)]
             more = ", …" if len(self.unknown_codes) > _MAX_PRINTED else ""

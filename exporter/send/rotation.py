@@ -10,8 +10,6 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from exporter.send.options import Format
-
 _HEAD: Final = 1024
 TAIL: Final = 256
 """Bytes at the beginning and before the position, by which a file is recognized: inode numbers are
@@ -33,8 +31,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
     head: str = ""  # digest of the first `head_size` bytes
     head_size: int = 0
     modified: int = 0  # when the file was written, in ns
-    format: Format | None = None
-    header: tuple[bytes, ...] = ()  # lines of a table's header, which the next file may lack
 
     def id_of(self, content: bytes) -> str:
         """The id of the event whose line ends here; `content` is the digest of its fields."""
@@ -67,8 +63,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
             self.number + (not self.of_empty_file),
             os.fstat(file.fileno()).st_ino,
             modified=self.modified,
-            format=self.format,
-            header=self.header,
         )
         return kept.seen(file)
 

@@ -1,17 +1,13 @@
 """Inputs: opened, decompressed, their format detected, and read record by record."""
 
-import bz2
 import csv
 import gzip
 import io
-import json
-import lzma
 import os
 import re
 import select
 import stat
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,43 +16,36 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.errors import ConfigError, Rejected
-from exporter.send.csv_rows import CsvRows
+from exporter.send.csv_rows import csv_rows
 from exporter.send.envelopes import fields_of, unwrapped
 from exporter.send.field_names import FieldNames
 from exporter.send.options import Format, format_of
-from exporter.send.records import DECODER, Record, json_records, lines, ndjson_records, pieces
+from exporter.send.records import MAX_CHARACTERS, Record, json_records, lines, ndjson_records
 from exporter.send.rotation import Checkpoint
 
 STDIN: Final = Path("-")
 _BUFFER: Final = 64 * 1024
 _HEADER: Final = re.compile(r"[,;\t]|sep=")
 """A CSV header has one of these; a log line before the first JSON line may have none."""
-_ERRORS: Final = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
-"""Errors of reading a damaged or encrypted file, besides OSError."""
 _UNREADABLE: Final = {
+    b"PK\x03\x04": "a zip or a spreadsheet (xlsx, ods): unpack it, or save it as CSV UTF-8",
+    b"BZh": "bzip2: unpack it, bzip2 -dc FILE | session-end-exporter send -",
+    b"\xfd7zXZ\0": "xz: unpack it, xz -dc FILE | session-end-exporter send -",
     b"\x28\xb5\x2f\xfd": "zstd: unpack it, zstd -dc FILE | session-end-exporter send -",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (xls): save it as CSV UTF-8",
     b"PAR1": "Parquet: export it as CSV or NDJSON",
 }
-_WORKBOOKS: Final = {"xl/workbook.xml": "an Excel workbook", "content.xml": "a spreadsheet (ods)"}
 
 
-def check(
-    files: Sequence[Path], format: Format | None = None, columns: Mapping[str, str] | None = None
-) -> None:
-    """Raises `ConfigError` with a line for each file that cannot be read.
+def check_columns(files: Sequence[Path], format: Format | None, columns: Mapping[str, str]) -> None:
+    """Raises `ConfigError` if no record of a file has the key of the column for `code` or `system`.
 
-    With `columns`, this includes a file in which no record has the key of `code` or `system`: each failure
-    would be counted as a normal end, and be a conflict when it is sent again.
+    Each failure would be counted as a normal end, and be a conflict when it is sent again.
     """
-    wanted = {field for field in ("code", "system") if columns and columns.get(field)}
+    wanted = {field for field in ("code", "system") if columns.get(field)}
     mistakes = []
     for path in files:
-        # A pipe is not opened: one such as <(command) can be opened only once.
-        if path != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
-            missing = "permission denied" if path.exists() else "no such file"
-            mistakes.append(f"{path}: {'is a directory' if path.is_dir() else missing}")
-        elif wanted and path != STDIN and path.is_file():
+        if wanted and path != STDIN and path.is_file():
             probe = Source(path, format, columns)
             if not any(wanted <= probe.names.seen for _ in probe.read(lambda _: None)):
                 remedy = "no event is sent. If all ends are normal: --column code="
@@ -106,13 +95,11 @@ class Source:
                 yield line, record
         except Rejected as error:
             self.refused.append(error.message)
-            yield line + 1, error
-        except (OSError, csv.Error, UnicodeError, *_ERRORS) as error:
+        except (OSError, csv.Error, UnicodeError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            self.refused.append(f"the rest cannot be read: {reason}")
-            yield line + 1, Rejected("invalid_json", self.refused[0])
-        for text in self.names.unseen_columns():
-            self.refused.append(text)
+            self.refused.append(f"cannot be read: {reason}")
+        self.refused += self.names.unseen_columns()
+        for text in self.refused:
             yield line + 1, Rejected("invalid_field", text)
 
     def _records(self) -> Iterator[tuple[int, Record]]:
@@ -120,22 +107,38 @@ class Source:
         raw = _Input(sys.stdin.fileno() if stdin else self._path, closefd=not stdin)
         raw.on_idle = self.on_idle
         with io.BufferedReader(raw, _BUFFER) as self._file:
-            stream, name = _decompressed(self._file, self._path)
+            stream = _decompressed(self._file)
             head: bytes = stream.peek(_BUFFER)
-            encoding, errors = _encoding(head)
+            # Wrong bytes make only their record invalid.
+            encoding, errors = "utf-8-sig", "surrogateescape"
+            if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+                encoding, errors = "utf-16", "surrogatepass"
             start = head.decode(encoding, "replace")
             # A Macintosh ends lines with a carriage return.
             newline = None if "\r" in start and "\n" not in start else "\n"
             text = io.TextIOWrapper(stream, encoding, errors, newline=newline)
-            first, content = _first_line(pieces(text))
-            format = self._format or format_of(name)
-            format = format or _detected(first, pipe=_is_pipe(raw.fileno()))
+            content = lines(text)
+            # The lines until the first that is not blank.
+            first = []
+            for line in content:
+                first.append(line)
+                if line.strip():
+                    break
+            format = self._format or format_of(self._path.name)
+            format = format or _detected("".join(first).strip())
             if format == "csv":
-                yield from CsvRows(lines(content), self.names)
+                yield from csv_rows(chain(first, content), self.names)
             elif format == "json":
-                yield from self._events(json_records(content))
+                if _is_pipe(raw.fileno()):
+                    self.names.note(
+                        "JSON is read to its end before its events are sent: with an event per line "
+                        "(jq -c), each is sent at once"
+                    )
+                read = "".join(first)
+                read += text.read(MAX_CHARACTERS - len(read))
+                yield from self._events(enumerate(json_records(read), 1))
             else:
-                yield from self._events(ndjson_records(lines(content)))
+                yield from self._events(ndjson_records(chain(first, content)))
 
     def _events(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each event; an event inside an object has its number instead of a line."""
@@ -164,47 +167,13 @@ class _Input(io.FileIO):
         return super().readinto(buffer)
 
 
-def _decompressed(file: "io.BufferedReader[_Input]", path: Path) -> tuple[Any, str]:
-    """The content of a file, and its name without a compression suffix. Raises `Rejected` with the remedy."""
+def _decompressed(file: "io.BufferedReader[_Input]") -> Any:
+    """The content of a file. Raises `Rejected` with the remedy."""
     head = file.peek(8)
-    name = path.name.lower()
-    if head.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file), name.removesuffix(".gz")
-    if head.startswith(b"BZh"):
-        return bz2.BZ2File(file), name.removesuffix(".bz2")
-    if head.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file), name.removesuffix(".xz")
-    if head.startswith(b"PK\x03\x04"):
-        return _only_member(file)
     for magic, remedy in _UNREADABLE.items():
         if head.startswith(magic):
             raise Rejected("invalid_json", f"the file is {remedy}")
-    return file, name
-
-
-def _only_member(file: "io.BufferedReader[_Input]") -> tuple[Any, str]:
-    if not file.seekable():
-        raise Rejected("invalid_json", "zip can't be read from a pipe: name the file, or unpack it")
-    archive = zipfile.ZipFile(file)
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    for part, workbook in _WORKBOOKS.items():
-        if part in names:
-            raise Rejected("invalid_json", f"the file is {workbook}: save it as CSV UTF-8")
-    names = [name for name in names if not name.startswith("__MACOSX/")]
-    if len(names) != 1:
-        rule = f"a zip with {len(names)} files, but a zip must have a single file: unpack it"
-        raise Rejected("invalid_json", rule)
-    return archive.open(names[0]), names[0].lower()
-
-
-def _encoding(head: bytes) -> tuple[str, str]:
-    """The encoding of a text, and the error handler for wrong bytes: only their record is rejected."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16", "surrogatepass"
-    if b"\0" in head[:2]:
-        rule = "the file is UTF-16 without a byte order mark, or no text: save it as UTF-8"
-        raise Rejected("invalid_json", rule)
-    return "utf-8-sig", "surrogateescape"
+    return gzip.GzipFile(fileobj=file) if head.startswith(b"\x1f\x8b") else file
 
 
 def _is_pipe(descriptor: int) -> bool:
@@ -212,26 +181,11 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _first_line(content: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """The first line that is not blank, and all of the content."""
-    read = []
-    for line in content:
-        read.append(line)
-        if line.strip():
-            return line.strip(), chain(read, content)
-    return "", iter(read)
-
-
-def _detected(first: str, *, pipe: bool) -> Format:
-    """The format, from the first line. In a pipe, a log message may come before the first event."""
-    if first.startswith("["):
+def _detected(first: str) -> Format:
+    """The format, from the first line: a log message may come before the first event."""
+    if re.match(r"\[\s*([\[{\]]|$)", first):
         return "json"
     if first.startswith("{"):
-        try:
-            _, end = DECODER.raw_decode(first)
-        except (Rejected, ValueError, RecursionError) as error:
-            # An object that goes on in the next line; a line with another mistake is skipped.
-            unfinished = isinstance(error, json.JSONDecodeError) and error.pos >= len(first)
-            return "json" if unfinished else "ndjson"
-        return "ndjson" if end == len(first) else "json"
-    return "ndjson" if first and pipe and not _HEADER.search(first) else "csv"
+        # The first line of a log may be cut off.
+        return "json" if first.endswith(("{", "[", ",", ":")) else "ndjson"
+    return "csv" if _HEADER.search(first) else "ndjson"

@@ -173,7 +173,7 @@ def test_missing_rules_events_or_times_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ndjson", [event(0.0, occurred_at=None)] * 2)
     with pytest.raises(ConfigError, match="no rule file"):
         run([path], rules=tmp_path)
-    with pytest.raises(ConfigError, match="/none: no such file"):
+    with pytest.raises(ConfigError, match="/none: cannot be read: No such file"):
         run([tmp_path / "none"])
     with pytest.raises(ConfigError) as error:
         run([path])
@@ -233,9 +233,7 @@ def test_since_takes_a_date_in_utc_or_a_time_with_an_offset(
 def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
     table.write_text("system,error_code,Time\nstreampixel,4001,2026-01-05T00:00:00Z\n")
-    with pytest.raises(
-        ConfigError, match=r"a\.csv: the header has no column `code`; `error_code` is"
-    ):
+    with pytest.raises(ConfigError, match=r"a\.csv: the header has no column `code`"):
         run([table])
     done = run([table], columns=("code=error_code", "occurred_at=Time"))
     assert (done.code, done.errors) == (0, "")
@@ -248,7 +246,7 @@ def test_column_option_names_the_column_of_the_code(tmp_path: Path) -> None:
         (b"\x28\xb5\x2f\xfd", "the file is zstd"),
         (
             gzip.compress(b"system,code,occurred_at\n")[:-8],
-            "the rest cannot be read: Compressed file",
+            "cannot be read: Compressed file",
         ),
     ],
     ids=["zstd", "truncated"],
@@ -261,12 +259,6 @@ def test_file_that_cannot_be_read_to_its_end_has_no_report(
     other.write_bytes(content)
     with pytest.raises(ConfigError, match=rf"b\.csv\.gz: {message}"):
         run([path, other])
-
-
-def test_records_with_a_key_near_code_are_reported(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ndjson", [event(0.0, None, errorCode=4001)])
-    expected = "without `code`, counted as normal ends, but with 'errorCode': 1; "
-    assert expected in run([path]).errors
 
 
 def test_taxonomy_option_adds_systems(tmp_path: Path) -> None:

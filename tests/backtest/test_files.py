@@ -8,7 +8,6 @@ import pytest
 
 from exporter.backtest import files as files_module
 from exporter.backtest.files import EventReader, Repeats
-from exporter.send.events import Seen
 from exporter.send.sources import Source
 from exporter.settings import Settings
 from exporter.taxonomy.loader import load
@@ -19,9 +18,8 @@ TAXONOMY = load()
 
 def read(path: Path, **options: Any) -> tuple[EventReader, list[str]]:
     notes: list[str] = []
-    with Seen() as seen:
-        reader = EventReader(TAXONOMY, seen, NOW, notes.append, **options)
-        reader.read(Source(path))
+    reader = EventReader(TAXONOMY, NOW, notes.append, **options)
+    reader.read(Source(path))
     return reader, notes
 
 
@@ -92,10 +90,9 @@ def test_events_without_an_id_are_identified_as_by_send(tmp_path: Path) -> None:
     """Equal rows of an input are different events; the same rows of another input are duplicates."""
     rows = [event(1.0, id=None, **session) for session in ({}, {"session_id": "s"}) for _ in "123"]
     paths = [write(tmp_path / name, rows) for name in ("a.ndjson", "b.ndjson")]
-    with Seen() as seen:
-        reader = EventReader(TAXONOMY, seen, NOW, lambda _: None)
-        for path in paths:
-            reader.read(Source(path))
+    reader = EventReader(TAXONOMY, NOW, lambda _: None)
+    for path in paths:
+        reader.read(Source(path))
     assert (reader.counts.counted, reader.counts.duplicates) == (6, 6)
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
 from exporter.beacons.sites import Sites, SitesLoader, hash_key, make_key
-from exporter.commands.taxonomy import beacon_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
 
@@ -162,12 +161,3 @@ def test_keys_are_long_unique_and_need_no_escaping() -> None:
     keys = {make_key() for _ in range(100)}
     assert len(keys) == 100
     assert all(len(key) == 24 and key.replace("-", "").replace("_", "").isalnum() for key in keys)
-
-
-def test_command_names_every_mistake() -> None:
-    with pytest.raises(ConfigError) as caught:
-        beacon_key("A b", [ORIGIN, f"{ORIGIN}/"], "x")
-    site, origin, system = caught.value.mistakes
-    assert site.startswith("--site 'A b' is not a site's name")
-    assert origin.startswith(f"--origin '{ORIGIN}/' is not an origin as browsers send it")
-    assert system == "--system 'x' is not loaded; loaded are softdrive, streampixel"

@@ -3,17 +3,15 @@
 import os
 import socket
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from exporter.ledger.recovery import LedgerSettings, open_ledger
-from exporter.server.certificates import watched_certificate
 from tests.commands.running import arguments, call, environment, errors, run, write
 from tests.programs import finished
 from tests.root import give, root_owned
-from tests.server.conftest import openssl, self_signed
+from tests.server.conftest import self_signed
 
 OWN, OTHER = 12345, 54321
 """Ids of users."""
@@ -183,17 +181,6 @@ def test_empty_path_is_refused() -> None:
     shown = check("--data-dir", "", ops_token_file="")
     assert errors(shown) == [f"data_dir{text}", f"SESSION_EXPORTER_OPS_TOKEN_FILE{text}"]
     assert "warning" not in shown.stderr
-
-
-@pytest.mark.parametrize(("days", "verb"), [(0, "expired"), (13, "expires"), (15, "")])
-def test_check_warns_of_a_certificate_that_expired_or_expires_soon(
-    tmp_path: Path, days: int, verb: str
-) -> None:
-    cert, key = self_signed(tmp_path)
-    openssl(f"x509 -in {cert} -signkey {key} -days {days} -out {cert}")
-    end = datetime.fromtimestamp(watched_certificate("ops", cert, key).current().expires, UTC)
-    text = f"warning: ops_tls_cert = '{cert}': {verb} on {end:%Y-%m-%d}: renew it\n"
-    assert warnings(ops_tls_cert=cert, ops_tls_key=key) == (text if verb else "")
 
 
 def test_check_warns_of_runbook_links_to_loopback() -> None:

@@ -90,26 +90,24 @@ def test_page_and_real_page_of_its_system_after_it_arrive_at_once(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("blocks", "notified", "failing", "code"),
+    ("blocks", "failing", "code"),
     [
-        (["webhook"], "page", False, 0),
-        (["webhook"], "page", True, 1),
-        (["webhook"], "watchdog", False, 1),
-        (["slack"], "", False, 1),
-        (["webhook", "webhook"], "page", False, 1),
+        (["webhook"], False, 0),
+        (["webhook"], True, 1),
+        (["slack"], False, 1),
+        (["webhook", "webhook"], False, 1),
     ],
     ids=[
         "notified",
         "failure counted after the attempt",
-        "another receiver notified",
         "another integration notified",
         "one block of two notified",
     ],
 )
 def test_page_needs_an_attempt_of_every_block_of_its_receiver(
-    blocks: list[str], notified: str, failing: bool, code: int
+    blocks: list[str], failing: bool, code: int
 ) -> None:
-    """Fixed answers, as of Alertmanager 0.28 with the feature receiver-name-in-metrics."""
+    """Fixed answers, as of Alertmanager 0.28."""
     page = {"name": "page", **{f"{name}_configs": [{}] * blocks.count(name) for name in blocks}}
     receivers = [page, {"name": "watchdog", "webhook_configs": [{}]}]
     readings = itertools.count()
@@ -133,7 +131,7 @@ def test_page_needs_an_attempt_of_every_block_of_its_receiver(
 
         def metrics(self, made: int) -> bytes:
             name = "alertmanager_notification_requests_"
-            labels = f'{{integration="webhook",receiver_name="{notified}"}}'
+            labels = '{integration="webhook"}'
             failed = int(failing and made > 1)
             text = f"{name}failed_total{labels} {failed}\n{name}total{labels} {min(made, 1)}\n"
             return text.encode()
@@ -155,9 +153,7 @@ def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> Non
     ("options", "error"),
     [
         (["http://127.0.0.1:1/"], "--alertmanager 'http://127.0.0.1:1': [Errno 111] Connection"),
-        (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': not a URL such as http://"),
-        (["http://x", "--wait", "nan"], "--wait nan: must be 0 or more seconds"),
-        (["http://x", "--wait", "-1"], "--wait -1: must be 0 or more seconds"),
+        (["127.0.0.1:9093"], "--alertmanager '127.0.0.1:9093': Request URL is"),
         (["http://x", "--system", "z"], "--system 'z' is not loaded; loaded are softdrive, "),
         (["http://x", "--code", "1"], "--code '1' needs --system: softdrive or streampixel"),
         (
@@ -168,8 +164,6 @@ def test_page_to_receiver_without_integration_is_an_error(tmp_path: Path) -> Non
     ids=[
         "nothing listens",
         "no URL",
-        "no number",
-        "negative",
         "unknown system",
         "code without system",
         "unknown code",

@@ -1,14 +1,14 @@
-"""Ids of events: stable, distinct, and made in bounded memory."""
+"""Ids of events: stable and distinct."""
 
 import hashlib
 import json
-import subprocess
-import sys
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
-from exporter.send.events import normalized
-from tests.programs import finished
+from exporter.send import events
+from exporter.send.events import normalized, numbered_id
 
 from .conftest import Sender
 
@@ -50,6 +50,25 @@ def test_identical_rows_of_a_file_are_distinct_events_and_copies_are_not(sender:
     assert "counts as the same event" not in sender.output
 
 
+def test_ids_of_an_endless_input_are_distinct_in_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails when all numbers begin at 1 again after the contents are forgotten, or when none do."""
+    monkeypatch.setattr(events, "_MAX_CONTENTS", 3)
+
+    def ids() -> Iterator[str]:
+        seen = Counter[bytes]()
+        for n in range(1000):
+            yield numbered_id({"code": str(n % 7 % 5)}, seen)
+            assert len(seen) <= 4
+
+    assert len({*ids()}) == 1000
+    assert [*ids()] == [*ids()]
+    seen = Counter[bytes]()
+    sessions = [{"session_id": f"s-{n}", "occurred_at": "2026-11-20T19:00:00Z"} for n in range(20)]
+    assert all(numbered_id(fields, seen).endswith("-1") for fields in sessions)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -64,45 +83,6 @@ def test_another_spelling_of_the_same_content_has_the_same_id(
 ) -> None:
     assert sender.lines(first).accepted == 1
     assert sender.lines(second).duplicates == 1
-
-
-def test_digests_beyond_the_cache_are_counted_in_bounded_memory() -> None:
-    """The cache of 256 KiB cannot hold 60,000 digests, about 1.6 MiB.
-
-    ru_maxrss is not used: that of a child begins at its parent's value, which hides the growth.
-    """
-    code = """
-import resource
-from exporter.send.events import Seen
-def kib():
-    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 1024
-with Seen(cache_kib=256) as seen:
-    seen.add(b"warm")
-    before = kib()
-    for n in range(60_000):
-        assert seen.add(n.to_bytes(16, "little"))[0] == 1
-    for n in range(0, 60_000, 1000):
-        assert seen.add(n.to_bytes(16, "little"))[0] == 2
-    print(kib() - before)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 1024
-
-
-def test_full_disk_names_the_remedy(sender: Sender) -> None:
-    """The limit of a file's size stands for the full disk. 60,000 digests exceed the cache."""
-    code = """
-import resource
-from exporter.send.events import Seen
-resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, -1))
-with Seen(cache_kib=256) as seen:
-    for n in range(60_000):
-        seen.add(n.to_bytes(16, "little"))
-"""
-    done = finished(sys.executable, "-c", code)
-    error = done.stderr.splitlines()[-1]
-    assert error.startswith("exporter.errors.ConfigError: temporary file: ")
-    assert error.endswith("; set SQLITE_TMPDIR to a directory with free space")
 
 
 def test_integer_id_is_text_and_another_type_is_left_to_the_exporter() -> None:

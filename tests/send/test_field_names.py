@@ -11,7 +11,7 @@ from exporter.send.sources import STDIN
 
 from .conftest import Read, Sender, piped
 
-CODE_COLUMN = "or --column code= if every row is a normal end: no row is read"
+CODE_COLUMN = "--column code=COLUMN, or --column code= if every row is a normal end: no row is read"
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,7 @@ def test_wrong_mapping_is_refused(option: str, message: str) -> None:
         (
             "system,error_code",
             [],
-            "the header has no column `code`; `error_code` is near: "
-            f"--column code=error_code, {CODE_COLUMN}",
-        ),
-        (
-            "system,reason",
-            [],
-            "the header has no column `code`; its columns are system, reason: "
-            f"--column code=COLUMN, {CODE_COLUMN}",
+            f"the header has no column `code`; its columns are system, error_code: {CODE_COLUMN}",
         ),
         (
             "system,Code,code",
@@ -120,37 +113,8 @@ def test_column_option_for_a_key_that_no_record_has_is_an_error(
     with piped((content * 2).encode()):
         report = sender(STDIN, columns=[f"code={column}"])
     assert (report.exit_code, f"<stdin>:3: skipped: {message}" in sender.output) == (1, True)
-    assert list(report.without_code.values()) == [2] * len(record)
     for name, empty in (("a.ndjson", "\n"), ("a.csv", f"system,{column}\n")):
         assert sender(sender.file(name, empty), columns=[f"code={column}"]).exit_code == 0
-
-
-def test_table_without_a_system_may_be_ndjson(read: Read) -> None:
-    content = 'Started app, version 3.\n{"system": "a"}\n'
-    assert "--format ndjson if each line is a JSON object" in read(content, "a.log").skipped[0]
-    assert read(content, "a.log", "ndjson").lines == [2]
-
-
-@pytest.mark.parametrize(
-    ("record", "keys"),
-    [
-        ({"error_code": 4001}, ["error_code"]),
-        ({"code": None, "closeCode": 4001}, ["closeCode"]),
-        ({"code": "", "close_code": 1, "errorCode": 2}, ["close_code"]),
-        ({"code": 1, "error_code": 4001}, []),
-        ({"error_code": None}, []),
-        ({"error_code": 0, "reason": "x"}, []),
-    ],
-)
-def test_record_with_a_key_near_code_is_doubtful(
-    record: dict[str, object], keys: list[str]
-) -> None:
-    names = FieldNames()
-    names.record({"system": "a", **record})
-    assert list(names.without_code) == keys
-    mapped = FieldNames({"code": ""})
-    mapped.record({"system": "a", **record})
-    assert not mapped.without_code
 
 
 def test_ignored_names_are_remembered_up_to_a_bound() -> None:
@@ -160,7 +124,6 @@ def test_ignored_names_are_remembered_up_to_a_bound() -> None:
     for number in range(3000):
         names.record({f"name {number}": 1, f"error_code_{number}": 1})
     assert len(names.ignored) == 1000
-    assert len(names.without_code) <= 1000
     with pytest.raises(Rejected) as error:
         names.header(["x" * 1000])
     assert len(error.value.message) < 1000

@@ -1,6 +1,7 @@
 """Rotations and truncations of a followed file while `send` does not run, and while it waits."""
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,7 +223,7 @@ def test_rename_while_the_folder_is_listed_hides_no_file(
 def test_rotated_file_is_read_to_its_end_in_several_reads(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "MAX_CHARACTERS", len(lines(1)) + 1)
+    monkeypatch.setattr(follow, "BLOCK", len(lines(1)) + 1)
     monkeypatch.setattr(follow, "QUIET", -1)
     follower.path.write_text(lines(1))
     follower.run((nothing, ["1"]))
@@ -230,3 +231,21 @@ def test_rotated_file_is_read_to_its_end_in_several_reads(
     follower.rename()
     follower.path.write_text(lines(6))
     assert follower.run((nothing, ["2", "3", "4", "5", "6"])) == ["2", "3", "4", "5", "6"]
+
+
+def test_more_rotated_files_than_a_process_may_open_are_read(follower: Follower) -> None:
+    follower.path.write_text(lines(1))
+    assert follower.run((nothing, ["1"])) == ["1"]
+    follower.rename("ends.log.2000")
+    for number in range(200):
+        follower.path.with_name(f"ends.log.{number}").touch()
+        os.utime(follower.path.with_name(f"ends.log.{number}"), (0, 0))
+    tick()
+    follower.path.write_text(lines(2))
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 100, limit[1]))
+    try:
+        assert follower.run((nothing, ["2"])) == ["2"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

@@ -1,10 +1,6 @@
 """Tables as spreadsheets and pandas save them, compressed files, and files that are no text."""
 
-import bz2
 import gzip
-import io
-import lzma
-import zipfile
 
 import pytest
 
@@ -80,49 +76,27 @@ def test_half_a_character_of_utf_16_costs_its_row_only(read: Read) -> None:
     assert (sent.lines, sent.skipped) == ([3], ["2: a string contains a lone surrogate"])
 
 
-def zipped(*names: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
-            archive.writestr(zipfile.ZipInfo(name), PLAIN)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.csv.gz", gzip.compress(PLAIN.encode())),
-        ("a.csv.bz2", bz2.compress(PLAIN.encode())),
-        ("a.csv.xz", lzma.compress(PLAIN.encode())),
-        ("a.zip", zipped("export/", "export/a.csv", "__MACOSX/a.csv")),
-        ("misnamed.csv", zipped("a")),
-    ],
-    ids=["gz", "bz2", "xz", "zip", "misnamed zip"],  # gzip writes the time
-)
-def test_compressed_file_is_read(name: str, content: bytes, read: Read) -> None:
-    sent = read(content, name)
+def test_compressed_file_is_read(read: Read) -> None:
+    sent = read(gzip.compress(PLAIN.encode()), "a.csv.gz")
     assert (sent.lines, sent.skipped) == ([2], [])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (zipped("xl/workbook.xml", "docProps/app.xml"), "an Excel workbook: save it as CSV"),
-        (zipped("mimetype", "content.xml"), "a spreadsheet (ods): save it as CSV UTF-8"),
-        (zipped("a", "b"), "a zip with 2 files, but a zip must have a single file: unpack it"),
+        (b"PK\x03\x04xl/workbook.xml", "a zip or a spreadsheet (xlsx, ods): unpack it, or save it"),
+        (b"BZh91AY&SY", "bzip2: unpack it, bzip2 -dc FILE | session-end-exporter send -"),
+        (b"\xfd7zXZ\0", "xz: unpack it, xz -dc FILE | session-end-exporter send -"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls): save it as CSV UTF-8"),
         (b"\x28\xb5\x2f\xfd\x04", "zstd: unpack it, zstd -dc FILE | session-end-exporter send -"),
         (b"PAR1\x15\x04", "Parquet: export it as CSV or NDJSON"),
-        (PLAIN.encode("utf-16-le"), "UTF-16 without a byte order mark, or no text: save it as"),
-        (EXCEL.encode("utf-16")[:-1], "the rest cannot be read: "),
-        (zipped("a")[:60], "the rest cannot be read: File is not a zip file"),
-        (gzip.compress(PLAIN.encode())[:-8], "the rest cannot be read: Compressed file ended"),
+        (PLAIN.encode("utf-16-le"), "the header has no column `system`"),
+        (EXCEL.encode("utf-16")[:-1], "cannot be read: "),
+        (gzip.compress(PLAIN.encode())[:-8], "cannot be read: Compressed file ended"),
         (
             gzip.compress(PLAIN.encode())[:-8] + bytes(8),
-            "the rest cannot be read: CRC check failed",
+            "cannot be read: CRC check failed",
         ),
-        (b"BZh91AY&SY" + bytes(100), "the rest cannot be read: Invalid data stream"),
-        (b"\xfd7zXZ\0xxxxxxxxx", "the rest cannot be read: "),
     ],
     # Compressed content contains the time.
     ids=lambda value: value if isinstance(value, str) else "file",

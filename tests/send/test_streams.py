@@ -23,7 +23,6 @@ from exporter.send.report import Report
 from exporter.send.sources import STDIN, is_stream
 from tests.commands.running import arguments, environment
 from tests.e2e.exporter_process import wait_for
-from tests.faulty_server import answers
 
 from .conftest import Sender, piped
 from .following import Ended, Follower, tick
@@ -80,28 +79,10 @@ def test_what_is_read_from_a_pipe_or_followed_is_retried_without_end(
     assert waits == [max_wait]
 
 
-def test_pipe_is_not_advised_to_be_read_again(sender: Sender) -> None:
-    sender.faults += [answers(503)] * 100
-    with piped(b'{"system": "softdrive", "session_id": "a"}\n'):
-        report = sender(STDIN, max_wait=0)
-    assert report.exit_code == 2
-    assert "A pipe cannot be read again: send the other events from where they" in sender.output
-    assert "Run the same command again" not in sender.output
-
-
-def test_named_pipe_is_not_advised_to_be_read_again(tmp_path: Path) -> None:
+def test_named_pipe_is_a_stream(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert is_stream([tmp_path / "a.csv", tmp_path / "pipe"])
     assert not is_stream([tmp_path / "a.csv", Path(__file__)])
-
-
-def test_zip_in_a_pipe_is_skipped_with_the_remedy(sender: Sender) -> None:
-    with piped(b"PK\x03\x04" + bytes(100)):
-        assert sender(STDIN).exit_code == 1
-    assert (
-        "<stdin>:1: skipped: zip can't be read from a pipe: name the file, or unpack it"
-        in sender.output
-    )
 
 
 def test_lines_that_arrive_together_are_a_batch(sender: Sender) -> None:
