@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 from yaml.error import MarkedYAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import Node
 from yaml.reader import ReaderError
 
 from exporter.errors import ConfigError
@@ -65,15 +65,6 @@ def compose(path: Path) -> Node | None:
 
 def line_of(node: Any) -> Line:
     return Line(node.start_mark.name, node.start_mark.line + 1)
-
-
-def kind_of(node: Node | None) -> str:
-    """The kind of a node in the words of messages."""
-    if node is None:
-        return "an empty file"
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    return "a list" if isinstance(node, SequenceNode) else "a single value"
 
 
 def _check_depth(text: str, path: Path) -> None:

@@ -71,11 +71,11 @@ def beacon_key(
     Example:
       session-end-exporter beacon-key --site shop --origin https://shop.example
     """
-    from exporter.beacons.sites import NAME, NAME_RULE, ORIGIN, ORIGIN_RULE, hash_key, make_key
+    from exporter.beacons.sites import NAME, ORIGIN, hash_key, make_key
 
     systems = _taxonomy(config, taxonomy).systems
-    mistakes = [] if NAME.fullmatch(site) else [f"--site {site!r} {NAME_RULE}"]
-    mistakes += [f"--origin {url!r} {ORIGIN_RULE}" for url in origin if not ORIGIN.fullmatch(url)]
+    mistakes = [] if NAME.matches(site) else [f"--site {site!r} {NAME.rule}"]
+    mistakes += [f"--origin {url!r} {ORIGIN.rule}" for url in origin if not ORIGIN.matches(url)]
     if system not in systems:
         mistakes.append(f"--system {system!r} is not loaded; loaded are {', '.join(systems)}")
     if mistakes:

@@ -19,9 +19,9 @@ from exporter.beacons.route import MAX_BODY as MAX_BEACON
 from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings
-from exporter.settings.schema import Untitled
 from exporter.streampixel.builds import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
+from exporter.validation import Untitled
 
 Json = dict[str, Any]
 

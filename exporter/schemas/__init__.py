@@ -4,14 +4,14 @@ import json
 
 from exporter.beacons import sites
 from exporter.settings.schema import settings
-from exporter.taxonomy.schema import overlay, system
+from exporter.taxonomy.file import overlay_schema, system_schema
 
 
 def texts() -> dict[str, str]:
     """The text of each file by its name: the same models give the same bytes."""
     schemas = {
-        "system": system(),
-        "overlay": overlay(),
+        "system": system_schema(),
+        "overlay": overlay_schema(),
         "sites": sites.schema(),
         "settings": settings(),
     }

@@ -2,22 +2,10 @@
 
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue
 
-from exporter.json_schema import document
 from exporter.settings.model import Settings
-
-
-class Untitled(GenerateJsonSchema):
-    """Omits titles, which repeat the names, and defaults of null."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def default_schema(self, schema: Any) -> JsonSchemaValue:
-        if schema.get("default") is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
+from exporter.validation import Untitled, document
 
 
 class _Toml(Untitled):
