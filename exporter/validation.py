@@ -24,6 +24,8 @@ _MESSAGES: Final = {
     "unexpected_keyword_argument": "no such key",
 }
 """Messages in place of pydantic's, by the type of the error."""
+PORT: Final = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+"""A regular expression."""
 # Control characters, invisible spaces, and marks of the text direction, which would reverse the text of a
 # runbook.
 _UNPRINTABLE: Final = (

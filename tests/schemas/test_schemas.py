@@ -161,9 +161,7 @@ def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
 
 
 SETTINGS_NOT_IN_SCHEMA = {
-    "'800000d': write at most": "a limit of a text with a unit",
-    "'a:70000'": "a limit of a part of a text",
-    ":99999'": "a limit of a part of a text",
+    "69120000000.0: must be": "a limit of a text with a unit",
     "'10.0.0.1/8'": "bits of an address",
     "is not loopback and needs a token": "the token can be set by a variable",
     "add 'region' to labels": "labels can be set by a variable",
@@ -196,7 +194,6 @@ ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("ledger_timeout", (1, 0.5, "500ms", "1.5m", "1 h", "10")),
     ("taxonomy", ([], ["a", "/b"])),
     ("runbook_url", ("", "http://a", "https://a.example/b/")),
-    ("allow_anonymous", ("both", True, False)),
     ("allowed_hosts", (["a.example", "*.example.com"],)),
     ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
     (
@@ -205,7 +202,7 @@ ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
     ),
     ("live_stats_interval", (30, "1m")),
     ("first_seen_zero_for", (0, "0s")),
-    ("otlp_attributes", (["code=app.status", "occurred_at = a b"],)),
+    ("otlp_attributes", (["code=app.status", "occurred_at=a b"],)),
     ("labels", (["region", "_a"],)),
     ("max_body", (1, "16KiB", "1 mib", "5B")),
 )
