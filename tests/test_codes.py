@@ -73,27 +73,14 @@ def test_argument_of_two_words_equals_two_arguments() -> None:
     assert search(taxonomy, ["soft_drive", "08"]) == [system.match("08")]
 
 
-@pytest.mark.parametrize(
-    ("query", "suggestion"),
-    [
-        ("softdrive 4001", "streampixel 4001"),
-        ("softdrve 08", "softdrive 08"),
-        ("udp fierwall", "udp firewall"),
-        ("softdrive fierwall", "softdrive firewall"),
-        ("no worker nod availabel", "no worker node available"),
-    ],
-)
-def test_misspelled_query_gets_a_suggestion_that_matches(query: str, suggestion: str) -> None:
-    assert matches(query) == []
-    assert matches(suggestion) != []
-    assert near(TAXONOMY, query.split())[0] == suggestion
-    assert printed(query)[1].endswith(f"Did you mean:\n  codes {suggestion}")
-
-
-def test_word_or_number_that_is_little_like_the_query_is_no_suggestion() -> None:
-    assert near(TAXONOMY, ["05"]) == []
-    assert near(TAXONOMY, ["error code 4008"]) == near(TAXONOMY, ["4008"])
+def test_misspelled_query_gets_suggestions_that_match() -> None:
+    assert near(TAXONOMY, ["no worker nod availabel"])[0] == "no worker node available"
     assert near(TAXONOMY, ["4008"]) == ["4007", "4006", "4005", "4004"]
+    assert printed("4008")[1].endswith("Similar: 4007, 4006, 4005, 4004")
+
+
+def test_query_that_is_little_like_a_spelling_gets_no_suggestion() -> None:
+    assert near(TAXONOMY, ["05"]) == []
     assert near(TAXONOMY, ["nosuch"]) == []
 
 
@@ -140,17 +127,11 @@ def test_undocumented_code_is_explained() -> None:
     matched, text = printed("softdrive 05")
     assert not matched
     assert text == (
-        "Softdrive documents no code 05.\n"
-        'Events with it are counted as code="unknown", as failures; the raw codes are in\n'
-        "/api/unknown-codes. If the code is correct, ask the vendor what it means and add\n"
-        'it as an alias or a new code in a YAML file that begins with "extends:" and the\n'
-        "system; otherwise correct the sender.\n"
-        "Runbook: /codes/softdrive/unknown\n"
-        '"codes" lists all codes, "codes softdrive" the codes of one system.'
+        "No code of Softdrive matches '05'.\n"
+        'Events with another code are counted as code="unknown", as failures. Runbook:\n'
+        "/codes/softdrive/unknown"
     )
-    text = printed("error code 17")[1]
-    assert text.startswith("No system documents code 17.\n")
-    assert "Runbook: /codes/softdrive/unknown, /codes/streampixel/unknown" in text
+    assert "/codes/softdrive/unknown, /codes/streampixel/unknown" in printed("error code 17")[1]
 
 
 def test_name_that_equals_the_code_is_printed_once_and_markup_as_it_is() -> None:
@@ -207,8 +188,8 @@ def test_codes_exits_with_1_without_a_match() -> None:
     every = call("codes", "--json")
     assert (every.returncode, len(json.loads(every.stdout))) == (0, 24 + 12)
     shown = call("codes", "nonsense")
-    hint = '"codes" lists all codes, "codes softdrive" the codes of one system.'
-    assert (shown.returncode, shown.stdout) == (1, f"No code matches 'nonsense'.\n{hint}\n")
+    assert shown.returncode == 1
+    assert shown.stdout.startswith("No code matches 'nonsense'.\n")
     shown = call("codes", "nonsense", "--json")
     assert (shown.returncode, json.loads(shown.stdout)) == (1, [])
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.lookup.facts import facts
-from exporter.lookup.search import near, number, scope, search, spelled
-from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
+from exporter.lookup.search import near, scope, search, spelled
+from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 
 _WIDE = 96
@@ -72,27 +72,13 @@ def _print_table(console: Console, system: System, codes: Sequence[Code]) -> Non
 
 def _print_advice(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None:
     systems, query = scope(taxonomy, words)
-    where = systems[0].title if len(systems) == 1 else "No system"
-    if code := number(taxonomy, words):
-        verb = "documents no" if len(systems) == 1 else "documents"
-        console.print(Text(f"{where} {verb} code {code}.", style="bold"))
-        console.print(
-            Text(
-                f'Events with it are counted as code="{UNKNOWN}", as failures; the raw codes are in '
-                f"{UNKNOWN_CODES_PATH}. If the code is correct, ask the vendor what it means and add "
-                'it as an alias or a new code in a YAML file that begins with "extends:" and the system; '
-                "otherwise correct the sender."
-            )
+    where = f" of {systems[0].title}" if len(systems) < len(taxonomy.systems) else ""
+    console.print(Text(f"No code{where} matches {query!r}.", style="bold"))
+    runbooks = ", ".join(system.unknown.runbook for system in systems)
+    console.print(
+        Text(
+            f'Events with another code are counted as code="{UNKNOWN}", as failures. Runbook: {runbooks}'
         )
-        runbooks = ", ".join(system.unknown.runbook for system in systems)
-        console.print(Text(f"Runbook: {runbooks}"))
-    else:
-        inside = f" of {where}" if len(systems) == 1 and len(taxonomy.systems) > 1 else ""
-        console.print(Text(f"No code{inside} matches {query!r}.", style="bold"))
+    )
     if close := near(taxonomy, words):
-        console.print(Text("Did you mean:"))
-        for suggestion in close:
-            console.print(Text(f"  codes {suggestion}"))
-    else:
-        system = next(iter(taxonomy.systems))
-        console.print(Text(f'"codes" lists all codes, "codes {system}" the codes of one system.'))
+        console.print(Text(f"Similar: {', '.join(close)}"))

@@ -24,12 +24,12 @@ def _source(text: str) -> str:
 
 _PART: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=_)")
 STYLE: Final = _read("page.css")
-SCRIPTS: Final = {name: _read(f"{name}.js") for name in ("codes", "copy")}
+SCRIPT: Final = _read("copy.js")
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         f"style-src {_source(STYLE)}",
-        f"script-src {' '.join(map(_source, SCRIPTS.values()))}",
+        f"script-src {_source(SCRIPT)}",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
@@ -75,7 +75,7 @@ def _environment() -> "Environment":
     # In the page itself, so that a page is a single authenticated request.
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
-        scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704
+        script=Markup(SCRIPT),  # noqa: S704
     )
     return environment
 
