@@ -190,7 +190,7 @@ def test_docs_show_every_path_and_field() -> None:
         "application/x-ndjson: An Event per line",
         "duration_seconds number ≥ 0 ≤ 31622400 or null",
         "curl -sS --fail-with-body http://127.0.0.1:10400/v1/session-ends",
-        "429 Too many requests (throttled)",
+        "default Refused; nothing of the request was counted.",
     ):
         assert words in text
 
