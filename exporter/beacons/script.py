@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import exporter
 from exporter.ingest.app import Answer, Request
-from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
 _MAX_AGE: Final = 86400
@@ -37,7 +36,7 @@ class ScriptRoute:
     methods: tuple[str, ...] = ("GET", "HEAD")
 
     async def take(self, request: Request) -> Answer:
-        packed = takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1"))
+        packed = b"gzip" in request.headers.get(b"accept-encoding", b"").lower()
         # Two representations of one resource need two strong tags (RFC 9110 8.8.3).
         tag = f'"{self.script.version}{"-gzip" if packed else ""}"'.encode()
         headers = [

@@ -23,7 +23,7 @@ def scrape(taxonomy: Taxonomy) -> dict[str, list[tuple[dict[str, str], float]]]:
     registry = CollectorRegistry()
     registry.register(TaxonomyCollector(taxonomy, RUNBOOKS, GRAFANA))
     series = defaultdict(list)
-    for family in text_string_to_metric_families(render(registry, None)[0].decode()):
+    for family in text_string_to_metric_families(render(registry, "")[0].decode()):
         for sample in family.samples:
             series[sample.name].append((sample.labels, sample.value))
     return series
