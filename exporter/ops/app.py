@@ -90,9 +90,7 @@ def create_app(
 
     # Answered in a thread: adding up many series takes longer than an event may wait.
     pages: dict[str, Callable[[Request], Response]] = {
-        "/": lambda request: landing_page(
-            settings, taxonomy, _recent(request), ledger.status(), own, unknown_codes
-        ),
+        "/": lambda request: landing_page(settings, taxonomy, _recent(request), ledger.status()),
         names.CODES_PATH: lambda request: runbook_index().codes(
             _recent(request), request.query_params.get("q", "")
         ),

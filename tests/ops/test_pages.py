@@ -61,18 +61,9 @@ def test_policy_allows_only_styles_and_scripts_with_a_hash() -> None:
     ]
 
 
-def test_landing_page_shows_totals_and_links() -> None:
-    ledger = StillLedger(
-        [
-            *(total(1234567), total(5, family=Family.LATE)),
-            *(total(7, family=Family.INTERRUPTIONS), total(3, family=Family.REPEATS)),
-        ],
-        ledger="k3f9",
-    )
-    ops = Ops(ledger)
-    ops.own.accepted.inc(42)
-    page = Page(ops.get("/").text)
-    for fact in ("Ready:", "Alpha001,234,5727 Beta", "k3f9", "42"):
+def test_landing_page_shows_state_and_links() -> None:
+    page = Page(Ops(StillLedger(ledger="k3f9")).get("/").text)
+    for fact in ("Ready:", "k3f9"):
         assert fact in page.text
     assert "Warning" not in page.text
     assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(page.refs)
@@ -135,27 +126,6 @@ def test_texts_are_escaped() -> None:
 )
 def test_state_of_the_ledger_is_shown(status: Status, words: str) -> None:
     assert words in landing(Ops(StillLedger(state=status)))
-
-
-def test_counters_are_warnings() -> None:
-    ops = Ops(settings=Settings(labels=("region",)))
-    ops.own.commit_failures.inc(3)
-    ops.own.at_least_once.inc(4)
-    ops.own.unknown.labels("alpha").inc(5)
-    ops.own.ignored_fields.inc(7)
-    ops.own.capped.labels("region").inc(6)
-    for code in range(101):
-        ops.unknown_codes.record("alpha", str(code), 1.0)
-    text = landing(ops)
-    for words in (
-        "Ledger transactions and checkpoints that failed since the start: 3;",
-        "occurred_at): 4;",
-        "no taxonomy has: 5;",
-        "became `other`: 6;",
-        "(no field, or too long a duration): 7.",
-        "dropped from the full list: 1.",
-    ):
-        assert words in text
 
 
 @pytest.mark.parametrize(
