@@ -41,8 +41,7 @@ MAX_DELAY: Final = 600.0
 """Seconds between polls of a project that fails: recovery is seen within ten minutes. Also the longest
 interval: SessionEndExporterLiveStatsFailed allows for two failures in a row."""
 FRESH_INTERVALS: Final = 3
-"""Intervals, or cycles of polls that last longer, after which numbers are not exported: a queue of an hour
-ago would mislead."""
+"""Intervals after which numbers are not exported: a queue of an hour ago would mislead."""
 TIMEOUT: Final = 10.0
 """Seconds for a request, from the connection to the end of the answer."""
 
@@ -62,15 +61,13 @@ class PollFailed(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """`due` and `answered` are times of the poller's clock, `duration` is the last successful poll's in
-    seconds, `last_success` is Unix time or 0."""
+    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0."""
 
     # The event loop changes a project; scrapes read it in another thread.
     id: str
     due: float
     users: Users | None = None
     answered: float = 0.0
-    duration: float = 0.0
     last_success: float = 0.0
     failures: int = 0
     reason: str = ""
@@ -102,9 +99,7 @@ class Poller(Collector):
                 (names.LIVE_STATS_SUCCESS, "Unix time of the last successful poll; 0 for never."),
             )
         ]
-        # Polls of a slow API: a project's turn comes later than its interval.
-        cycle = sum(project.duration for project in self.projects)
-        longest = FRESH_INTERVALS * max(self.interval, cycle)
+        longest = FRESH_INTERVALS * self.interval
         for project in self.projects:
             labels = (SYSTEM, project.id)
             success.add_metric(labels, project.last_success)
@@ -137,8 +132,6 @@ class Poller(Collector):
             project.last_success = time.time()
             project.failures, project.reason = 0, ""
             project.due = start + self.interval
-            # Not of a failure: timeouts would keep old numbers.
-            project.duration = project.answered - start
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
         self.on_failure(failure.reason)
