@@ -33,26 +33,20 @@ class Line:
         return f"line {self.number}" if self.path == other.path else str(self)
 
 
-def text_of(path: Path) -> str:
-    """The text of a file. Raises `ConfigError` as `path: message`, with the line of what is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8: {error.reason}") from None
-
-
 def compose(path: Path) -> Node | None:
     """The root node of a file, None for an empty file. Raises `ConfigError` as `path:line: message`."""
-    text = text_of(path)
     try:
+        text = path.read_text(encoding="utf-8")
         _check_depth(text, path)
         stream = io.StringIO(text)
         # PyYAML takes the file name of each node's mark from here.
         stream.name = str(path)
         node: Node | None = yaml.compose(stream, Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8: {error.reason}") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         character = chr(error.character)
