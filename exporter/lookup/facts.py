@@ -1,8 +1,5 @@
-"""The facts about one code, for the terminal, for `--json` and for the code's page."""
+"""The facts about one code, for the terminal and for the code's page."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
 from exporter.names import UNKNOWN
@@ -49,12 +46,6 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
         *changed,
         ("Runbook", code.runbook),
     ]
-
-
-def as_json(codes: Sequence[Code]) -> str:
-    """A JSON array: the fields of each code, and the path of its runbook."""
-    rows = [asdict(code) | {"runbook": code.runbook} for code in codes]
-    return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
 def _phase(system: System, code: Code) -> str:

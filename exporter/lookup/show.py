@@ -14,8 +14,6 @@ from exporter.lookup.search import near, scope, search, spelled
 from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 
-_WIDE = 96
-"""Width of the console, in characters, from which the table shows the outcome."""
 _STYLES = {Outcome.SUCCESS: "green", Outcome.NEUTRAL: "yellow", Outcome.FAILURE: "red"}
 
 
@@ -53,20 +51,17 @@ def _print_code(console: Console, system: System, code: Code) -> None:
 
 
 def _print_table(console: Console, system: System, codes: Sequence[Code]) -> None:
-    wide = console.width >= _WIDE
     console.print(Text.assemble((system.title, "bold"), f'  vendor page "{system.source}"'))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("Code", no_wrap=True)
     table.add_column("Name", min_width=20)
-    for heading in ("Phase", *(("Outcome",) if wide else ()), "Who acts", "Spike"):
+    for heading in ("Phase", "Who acts", "Spike"):
         table.add_column(heading, no_wrap=True)
     for code in codes:
-        cells = [Text(code.code, style="bold"), Text(code.name), Text(code.phase)]
-        if wide:
-            cells.append(Text(code.outcome, style=_STYLES[code.outcome]))
         severity = code.worst_severity
         style = "red" if severity is Severity.PAGE else ""
-        table.add_row(*cells, Text(code.owner), Text(severity, style=style))
+        cells = (Text(code.name), Text(code.phase), Text(code.owner), Text(severity, style=style))
+        table.add_row(Text(code.code, style="bold"), *cells)
     console.print(table)
 
 
