@@ -95,13 +95,3 @@ class Untitled(GenerateJsonSchema):
         if schema.get("default") is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
-
-
-def document(title: str, schema: JsonSchemaValue) -> JsonSchemaValue:
-    """A whole JSON Schema, with its dialect and title."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$comment": "DO NOT EDIT: `make schemas` writes this file.",
-        **schema,
-        "title": title,
-    }

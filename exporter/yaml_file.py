@@ -28,10 +28,6 @@ class Line:
     def __str__(self) -> str:
         return f"{self.path}:{self.number}"
 
-    def relative_to(self, other: "Line") -> str:
-        """`line 7`, or with its path if `other` is in another file."""
-        return f"line {self.number}" if self.path == other.path else str(self)
-
 
 def compose(path: Path) -> Node | None:
     """The root node of a file, None for an empty file. Raises `ConfigError` as `path:line: message`."""

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, SkipValidation, StrictFloat, StrictInt, TypeAdapter
 
@@ -19,7 +19,7 @@ from exporter.names import OTHER
 from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
-from exporter.validation import STRICT, OneLine, Pattern, Untitled, document
+from exporter.validation import STRICT, OneLine, Pattern
 from exporter.yaml_mapping import YamlMapping, read
 
 NAME: Final = Pattern(
@@ -98,7 +98,7 @@ class _File(BaseModel):
     ]
 
 
-_FILE: Final = TypeAdapter(_File)
+FILE: Final = TypeAdapter(_File)
 _ENTRY: Final = TypeAdapter(_Entry)
 
 
@@ -134,7 +134,7 @@ class SitesLoader:
         names: set[str] = set()
         file = read(path, mistakes)
         if file is not None:
-            file.validate(_FILE)
+            file.validate(FILE)
             for row in file.mappings("sites"):
                 entry = row.validate(_ENTRY)
                 system = row.values.get("system", self.systems[0])
@@ -172,12 +172,3 @@ class SitesLoader:
         origins = frozenset(origin.encode() for origin in entry.origins)
         limit = Limit(entry.rate or self.limit.rate, entry.burst or self.limit.burst)
         return Site(entry.site, entry.system, origins, limit, labels)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a file of sites, for editors.
-
-    Rules that compare values or need settings are missing: keys and names that are written twice, systems and
-    labels that are not configured, and too many combinations of label values.
-    """
-    return document("Sites", _FILE.json_schema(schema_generator=Untitled))

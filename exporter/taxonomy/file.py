@@ -1,11 +1,11 @@
-"""The models of the files that define a system or change one, and their JSON Schemas for editors."""
+"""The models of the files that define a system or change one."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, SkipValidation, StrictFloat, TypeAdapter
 
 from exporter.taxonomy.model import DEFAULT_OBJECTIVE, CodeName, Name, Row
-from exporter.validation import STRICT, OneLine, Text, Untitled, document
+from exporter.validation import STRICT, OneLine, Text
 
 _Objective = Annotated[
     StrictFloat,
@@ -55,13 +55,3 @@ class OverlayFile(BaseModel):
 SYSTEM: Final = TypeAdapter(SystemFile)
 OVERLAY: Final = TypeAdapter(OverlayFile)
 ROW: Final = TypeAdapter(Row)
-
-
-def system_schema() -> dict[str, Any]:
-    return document("A system", SYSTEM.json_schema(schema_generator=Untitled))
-
-
-def overlay_schema() -> dict[str, Any]:
-    schema = OVERLAY.json_schema(schema_generator=Untitled)
-    schema["properties"]["codes"]["items"]["required"] = ["code"]
-    return document("Changes of a system", schema)

@@ -90,7 +90,7 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
             row.what = f"code {code!r}"
             name = normalize(code)
             if (other := first.setdefault(name, line)) != line:
-                row.wrong(line, f"is written twice, first on {other.relative_to(line)}")
+                row.wrong(line, f"is written twice, first on {other}")
             elif (target := rows.setdefault(name, row)) is not row:
                 for key in row.values:
                     if key != "code":
@@ -103,6 +103,6 @@ def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapp
     line, other = source.line_of(key), target.line_of(key)
     replaces = key in target.values and other.path != document.line.path and key != "aliases"
     if replaces and target.values[key] != source.values[key]:
-        rule = f"has another value on {other.relative_to(line)}; remove one of the two"
+        rule = f"has another value on {other}; remove one of the two"
         source.wrong(line, rule, key)
     target.take(key, source)

@@ -83,7 +83,7 @@ def _index(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Index:
         document.wrong(
             line,
             f"{', '.join(map(repr, shared))} would mean code {code!r} and code {other_code!r} "
-            f"({other_line.relative_to(line)}); remove the spelling from one of the two",
+            f"({other_line}); remove the spelling from one of the two",
         )
     return spellings
 

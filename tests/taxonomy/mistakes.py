@@ -91,7 +91,7 @@ EDITS = {
     "shared-spelling": (
         "aliases: [link down",
         "aliases: [error ok, bye",
-        "22: 'bye', 'error ok' would mean code '07' and code 'ok' (line 11); remove the spelling "
+        "22: 'bye', 'error ok' would mean code '07' and code 'ok' (FILE:11); remove the spelling "
         "from one of the two",
     ),
     "spike-floor": (
@@ -120,7 +120,7 @@ EDITS = {
         "21: code '07' name: must be one line that is not empty, without invisible characters",
     ),
 }
-"""A text in valid.yaml, its replacement, and the mistake."""
+"""A text in valid.yaml, its replacement, and the mistake. FILE stands for the path."""
 FILES = {path.stem.removeprefix("invalid-"): path for path in TESTDATA.glob("invalid-*.yaml")}
 """Files with more differences. The comments at the end of a file are its mistakes."""
 KINDS = sorted([*EDITS, *FILES])
@@ -130,9 +130,10 @@ def invalid(kind: str, folder: Path) -> tuple[Path, list[str]]:
     """A file with this kind of mistake, possibly written to the folder, and its mistakes."""
     if path := FILES.get(kind):
         text = path.read_text(encoding="utf-8", errors="replace")
-        return path, re.findall(r"^# (\d+: .*)$", text, re.MULTILINE)
+        mistakes = re.findall(r"^# (\d+: .*)$", text, re.MULTILINE)
+        return path, [mistake.replace("FILE", str(path)) for mistake in mistakes]
     old, new, mistake = EDITS[kind]
     assert VALID.count(old) == 1, kind
     path = folder / f"{kind}.yaml"
     path.write_text(VALID.replace(old, new), encoding="utf-8")
-    return path, [mistake]
+    return path, [mistake.replace("FILE", str(path))]

@@ -99,7 +99,7 @@ def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> No
         f"{path}:15: title: no such key",
         f"{other}:1: extends: must be one of softdrive, streampixel",
         f"{path}:12: codes[5] code: must be text in quotes",
-        f"{path}:14: code '4001': is written twice, first on line 13",
+        f"{path}:14: code '4001': is written twice, first on {path}:13",
         f"{path}:5: code '4066': {new} name, phase, category, outcome, description, causes, fix",
         f"{path}:8: code 'unknown': {new} name, phase, category, outcome, owner, description, causes, fix",
         f"{path}:4: 'application not found' would mean code '4000' and code '4002' ({shipped}:{line}); "
