@@ -158,7 +158,7 @@ def test_facts_have_the_spellings_that_mean_only_this_code() -> None:
     assert normal["Accepted as"].endswith("; an event without a code")
     assert padded["Accepted as"].startswith("08 or 8, alone or after")
     # The phase of a vendor is not marked as derived.
-    assert padded["Phase"] == "stream (4 of 5)"
+    assert padded["Phase"] == "stream"
 
 
 def test_planned_code_wakes_nobody() -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from exporter.names import UNKNOWN
 from exporter.taxonomy.index import numbers, shared_names
-from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System
+from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System
 from exporter.taxonomy.spellings import PREFIXES, normalize
 
 OWNERS: Final = {
@@ -49,11 +49,8 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
 
 
 def _phase(system: System, code: Code) -> str:
-    if code.phase == UNKNOWN:
-        return "unknown, unless the event names one"
-    place = f"{code.phase} ({PHASES.index(code.phase) + 1} of {len(PHASES)})"
-    derived = "derived: the vendor documents no phases"
-    return place if system.phase_source == "vendor" else f"{place}; {derived}"
+    derived = "; derived: the vendor documents no phases"
+    return code.phase + (derived if system.phase_source == "derived" else "")
 
 
 def _accepted(system: System, code: Code) -> str:

@@ -70,7 +70,6 @@ class Project:
     answered: float = 0.0
     last_success: float = 0.0
     failures: int = 0
-    reason: str = ""
 
 
 @dataclass(eq=False)
@@ -130,7 +129,7 @@ class Poller(Collector):
                 log.info("live stats recovered", project=project.id, failures=project.failures)
             project.users, project.answered = users, self.clock()
             project.last_success = time.time()
-            project.failures, project.reason = 0, ""
+            project.failures = 0
             project.due = start + self.interval
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
@@ -139,15 +138,14 @@ class Poller(Collector):
         delay = max(min(delay, MAX_DELAY), failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
         project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
-        project.failures += 1
         if failure.reason == "throttled":
             # Streampixel's rate limits are per account.
             for other in self.projects:
                 other.due = max(other.due, project.due)
-        if project.reason != failure.reason:
-            project.reason = failure.reason
+        if not project.failures:
             fields = {"reason": failure.reason, "detail": failure.detail}
             log.warning("live stats failed", project=project.id, **fields)
+        project.failures += 1
 
 
 @asynccontextmanager
