@@ -225,6 +225,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"otlp_events": ""}, "otlp_events = []: is empty"),
     ({"otlp_events": ["a", ""]}, "otlp_events[1] = '': String should have at least 1 character"),
+    (
+        {"live_stats_url": "https://user:password@a.example?apikey=1"},
+        f"live_stats_url = 'https://***@a.example?***': {API_URL}",
+    ),
     ({"zzz": 5}, "zzz: no such setting"),
     *(
         ({name: "800000d"}, f"{name} = 69120000000.0: must be less than or equal to 316224000")

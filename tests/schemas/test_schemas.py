@@ -153,13 +153,6 @@ def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
     assert min(compare("sites", documents, load, tmp_path / "sites.yaml")) > 15
 
 
-def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
-    line = re.compile(SCHEMAS["system"]["properties"]["title"]["pattern"])
-    refused = {char for char in map(chr, range(0xD800)) if not line.search(f"a{char}b")}
-    assert {"\t", "\n", "\x7f", "\xa0", "\u200b", "\u202e", "\u2028"} <= refused
-    assert not any(map(str.isprintable, refused))
-
-
 SETTINGS_NOT_IN_SCHEMA = {
     "69120000000.0: must be": "a limit of a text with a unit",
     "'10.0.0.1/8'": "bits of an address",
@@ -187,32 +180,19 @@ def test_schema_refuses_wrong_settings_or_the_reason_is_listed(
     assert accepted("settings", settings) == listed
 
 
-ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
-    ("ingest", ("127.0.0.1:0", "[::1]:10400", "localhost:65535")),
-    ("ledger", ("redis://a", "rediss://u@a:1/2", "redis+cluster://a:1,b:2", "redis://[::1]:1")),
-    ("ledger_wait", ("aof", "replicas:2")),
-    ("ledger_timeout", (1, 0.5, "500ms", "1.5m", "1 h", "10")),
-    ("taxonomy", ([], ["a", "/b"])),
-    ("runbook_url", ("", "http://a", "https://a.example/b/")),
-    ("allowed_hosts", (["a.example", "*.example.com"],)),
-    ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
-    (
-        "live_stats_url",
-        ("https://a/b", "http://127.0.0.1:9", "http://localhost/x", "http://[::1]:1"),
-    ),
-    ("live_stats_interval", (30, "1m")),
-    ("first_seen_zero_for", (0, "0s")),
-    ("otlp_attributes", (["code=app.status", "occurred_at=a b"],)),
-    ("labels", (["region", "_a"],)),
-    ("max_body", (1, "16KiB", "1 mib", "5B")),
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("data_dir", ("data", "/var/lib/a b")),
+        ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
+        ("live_stats_interval", (30, "1m")),
+        ("max_body", (1, "16KiB", "1 mib", "5B")),
+    ],
 )
-
-
-@pytest.mark.parametrize(("name", "values"), ALLOWED)
 def test_schema_accepts_settings_that_check_accepts(name: str, values: tuple[object, ...]) -> None:
+    """The types whose schema is not the pattern of their validator."""
     for value in values:
-        _, reported = read(**{name: value})
-        assert [text for text in reported if "needs ledger" not in text] == []
+        assert read(**{name: value})[1] == []
         assert accepted("settings", {name: value}), value
 
 

@@ -14,8 +14,8 @@ from exporter.errors import (
     WrongMediaType,
 )
 from exporter.ingest.event import Rejection
-from exporter.streampixel.builds import EVENTS, build_series, decode
-from tests.streampixel.webhook import JSON, NOW, STATUS, TEST_BODY, TOKEN, Webhook, body
+from exporter.streampixel.builds import EVENTS, decode
+from tests.streampixel.webhook import JSON, NOW, TEST_BODY, TOKEN, Webhook, body
 
 TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-11-20T19:00:00Z"
 TEN_MINUTES_AGO = NOW - 600
@@ -93,13 +93,6 @@ def test_sender_that_leaves_gets_no_answer(hook: Webhook) -> None:
 
 
 # --- bodies ----------------------------------------------------------------------------------------
-
-
-def test_each_documented_event_has_a_series_with_empty_labels() -> None:
-    series = build_series(("region", "project"))
-    assert list(series) == list(EVENTS) == [*STATUS, "webhook.test"]
-    key = ("builds", "streampixel", "webhook.test", "", "", "", "", "")
-    assert series["webhook.test"].key == key
 
 
 @pytest.mark.parametrize(
