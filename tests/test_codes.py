@@ -11,7 +11,7 @@ from exporter.lookup.facts import facts
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.loader import load
-from exporter.taxonomy.model import Severity, Taxonomy
+from exporter.taxonomy.model import Taxonomy
 from tests.commands.running import call, write
 from tests.taxonomy.mistakes import VALID
 
@@ -63,13 +63,6 @@ def test_empty_query_matches_all_codes_and_a_system_its_codes() -> None:
 )
 def test_query_matches_codes(query: str, expected: str) -> None:
     assert ", ".join(matches(query)) == expected
-
-
-def test_argument_of_two_words_equals_two_arguments() -> None:
-    assert search(TAXONOMY, ["softdrive 08"]) == search(TAXONOMY, ["softdrive", "08"])
-    system = dataclasses.replace(TAXONOMY.systems["softdrive"], system="soft_drive", title="X")
-    taxonomy = Taxonomy({"soft_drive": system})
-    assert search(taxonomy, ["soft_drive", "08"]) == [system.match("08")]
 
 
 def test_misspelled_query_gets_suggestions_that_match() -> None:
@@ -159,16 +152,6 @@ def test_facts_have_the_spellings_that_mean_only_this_code() -> None:
     assert padded["Accepted as"].startswith("08 or 8, alone or after")
     # The phase of a vendor is not marked as derived.
     assert padded["Phase"] == "stream"
-
-
-def test_planned_code_wakes_nobody() -> None:
-    softdrive = TAXONOMY.systems["softdrive"]
-    code = softdrive.match("13")
-    assert (code.severity, code.planned) == (Severity.PAGE, True)
-    assert dict(facts(softdrive, code))["Wakes someone"] == "no, alerts open tickets"
-    assert dataclasses.replace(code, severity=Severity.NONE).worst_severity is Severity.NONE
-    (row,) = (line for line in printed("restart")[1].splitlines() if line.startswith("13 "))
-    assert row.split()[-1] == "ticket"
 
 
 def test_codes_exits_with_1_without_a_match() -> None:

@@ -154,14 +154,8 @@ ROWS: list[tuple[str, Any, str]] = [
     *(
         ("runbook_url", url, "write a URL without a query, such as https://ops.example.com")
         for url in (
-            *("a.example", "http://", "http://h:0", "http://h:99999", "http://h:10401abc"),
-            *(
-                "http://a b.example",
-                'http://h/"',
-                "http://h/<b>",
-                "http://h:3000\r",
-                "http://h:9090 ",
-            ),
+            *("a.example", "http://h:0", "http://h:99999", "http://a b.example", "http://h/<b>"),
+            "http://h:3000\r",
         )
     ),
     ("live_stats_url", "https://h:99999", API_URL),

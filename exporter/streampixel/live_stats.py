@@ -70,6 +70,7 @@ class Project:
     answered: float = 0.0
     last_success: float = 0.0
     failures: int = 0
+    delay: float = 0.0  # after the last failure, in seconds
 
 
 @dataclass(eq=False)
@@ -129,13 +130,13 @@ class Poller(Collector):
                 log.info("live stats recovered", project=project.id, failures=project.failures)
             project.users, project.answered = users, self.clock()
             project.last_success = time.time()
-            project.failures = 0
+            project.failures, project.delay = 0, 0.0
             project.due = start + self.interval
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
         self.on_failure(failure.reason)
-        delay = self.interval * 2.0 ** min(project.failures, 10)
-        delay = max(min(delay, MAX_DELAY), failure.retry_after)
+        project.delay = min(2 * project.delay or self.interval, MAX_DELAY)
+        delay = max(project.delay, failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
         project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
         if failure.reason == "throttled":

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -20,7 +19,6 @@ from tests.ops.ops_app import Ops, Page
 
 SHIPPED = load(())
 CODES = [code for system in SHIPPED.systems.values() for code in system.all_codes]
-SECTIONS = ("meaning", "impact", "mitigation", "diagnosis", "shared", "alerts", "facts")
 EVIL = "<script>alert(1)</script>&\"'"
 ROW = re.compile(r'<tr>\s*<th scope="row">(.*?)</tr>', re.S)
 
@@ -79,17 +77,6 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_page_without_a_first_action_has_no_box_for_it(tmp_path: Path) -> None:
-    runbook = tmp_path / "runbooks" / "streampixel" / "4001.md"
-    runbook.parent.mkdir(parents=True)
-    ops = Ops(taxonomy=SHIPPED, settings=Settings(taxonomy=[tmp_path]))
-    for text, boxes in (("Ask.", 1), ("# Full\n\nAsk.", 1), ("## Meaning", 0), ("", 0)):
-        runbook.write_text(text)
-        html = ops.get("/codes/streampixel/4001").text
-        assert html.count('<div class="first">') == boxes, text
-        assert html.count("<h1") == 1, text
-
-
 @pytest.mark.parametrize(("system", "code"), [("streampixel", "4001"), ("softdrive", "1003")])
 def test_page_has_runbook_taxonomy_row_and_alerts(ops: Ops, system: str, code: str) -> None:
     (row,) = (row for row in CODES if (row.system, row.code) == (system, code))
@@ -103,13 +90,6 @@ def test_page_has_runbook_taxonomy_row_and_alerts(ops: Ops, system: str, code: s
     for alert in alerts():
         link = f'href="/alerts/{alert.name}">{alert.name}</a>: '
         assert (link in html) is (alert in alerts_of(row))
-
-
-def test_parts_of_a_page_are_ordered_by_urgency(ops: Ops) -> None:
-    html = ops.get("/codes/streampixel/4001").text
-    head = ("<h1>", 'class="subtitle"', 'class="first"', "Counted here")
-    places = [html.index(part) for part in (*head, *map('id="{}"'.format, SECTIONS))]
-    assert places == sorted(places)
 
 
 def test_queries_link_to_the_configured_prometheus(ops: Ops) -> None:

@@ -116,16 +116,6 @@ def test_runbooks_name_every_reason_of_a_refusal_and_existing_reasons_of_rejecti
     assert set(named) <= set(REJECTED_REASONS)
 
 
-def test_two_users_are_included_in_the_account() -> None:
-    """The vendor gives 2 concurrent users to the account, not to each project."""
-    texts = [path.read_text() for path in SHIPPED.rglob("*.md")]
-    texts += [code.fix for _, code in CODES]
-    for text in texts:
-        for sentence in re.split(r"(?<=[.:])\s", text):
-            if re.search(r"\b(2|two)\s+concurrent\s+users\b", sentence):
-                assert re.search(r"account\s+includes", sentence), sentence
-
-
 def queries(*runbooks: Rendered) -> list[str]:
     text = "".join(runbook.first + runbook.rest for runbook in runbooks)
     codes = re.findall(r'<code id="[\w-]+">(.*?)</code>', text, re.DOTALL)

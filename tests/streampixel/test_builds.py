@@ -53,15 +53,6 @@ def test_concurrent_deliveries_keep_the_latest_time(hook: Webhook) -> None:
     assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
 
 
-def test_late_delivery_does_not_replace_the_last_time(tmp_path: Path) -> None:
-    with Webhook(tmp_path) as hook:
-        hook.post(body())
-    with Webhook(tmp_path) as hook:
-        assert count_and_time(hook) == (1, TEN_MINUTES_AGO)
-        hook.post(EARLIER)
-        assert count_and_time(hook) == (2, TEN_MINUTES_AGO)
-
-
 def test_future_time_is_capped_or_rejected(hook: Webhook) -> None:
     hook.post(body(timestamp="2026-11-20T19:04:59Z"))
     assert count_and_time(hook) == (1, NOW)

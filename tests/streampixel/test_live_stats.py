@@ -112,13 +112,6 @@ def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) ->
 COMPLETE = {"live_stats_projects": ("p1",), "live_stats_user": "u", "live_stats_key_file": "/k"}
 
 
-def test_settings_of_live_stats_are_normalized() -> None:
-    assert load(**COMPLETE).live_stats_interval == 30
-    assert load(**COMPLETE, live_stats_interval="2m").live_stats_interval == 120
-    for url in ("http://127.0.0.1:9/x/", "http://[::1]:9/x", "https://a.example/x"):
-        assert load(**COMPLETE, live_stats_url=url).live_stats_url == url.rstrip("/")
-
-
 @pytest.mark.parametrize("name", COMPLETE)
 def test_incomplete_settings_are_refused(name: str) -> None:
     rest = {key: value for key, value in COMPLETE.items() if key != name}

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter import names
 from exporter.streampixel.client import StatsClient
-from exporter.streampixel.live_stats import MAX_DELAY, REASONS, Poller, PollFailed
+from exporter.streampixel.live_stats import MAX_DELAY, REASONS, Poller
 from tests.faulty_server import Fault, answers
 from tests.server.conftest import self_signed
 from tests.streampixel.stats_server import KEY, USER, StatsServer, repeats, sends
@@ -242,19 +242,6 @@ def test_delay_doubles_up_to_a_maximum_until_a_success(server: StatsServer) -> N
     server.fault = None
     polling.poll()
     assert polling.delay() == INTERVAL
-
-
-def test_project_that_fails_for_weeks_is_polled() -> None:
-    """Fails without the bound on the exponent, whose overflow ended the task."""
-
-    async def fail(_project: str) -> tuple[float, float]:
-        raise PollFailed("timeout", "")
-
-    poller = Poller(("p1",), INTERVAL, fail, lambda _: None, clock=lambda: 0.0)
-    (project,) = poller.projects
-    project.failures = 2000
-    asyncio.run(poller.poll(project))
-    assert MAX_DELAY <= project.due <= 1.1 * MAX_DELAY
 
 
 @pytest.mark.parametrize(
