@@ -51,11 +51,6 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup, escape
 
-    def code_spans(text: str) -> Markup:
-        pieces = enumerate(str(escape(text)).split("`"))
-        spans = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
-        return Markup("".join(spans))  # noqa: S704 - escaped above
-
     def breakable(text: str) -> Markup:
         """A name that may be broken between its parts, on narrow screens."""
         return Markup(_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - escaped
@@ -69,9 +64,7 @@ def _environment() -> "Environment":
         auto_reload=False,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    environment.filters.update(
-        thousands="{:,}".format, utc=_utc, code_spans=code_spans, breakable=breakable
-    )
+    environment.filters.update(thousands="{:,}".format, utc=_utc, breakable=breakable)
     # In the page itself, so that a page is a single authenticated request.
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package

@@ -190,13 +190,10 @@ def failure_counter(registry: CollectorRegistry) -> Counter:
 
 
 def read_key(path: Path) -> str:
-    """The API key in a file. Raises `ConfigError` with file and line, never with their text."""
+    """The API key in a file. Raises `ConfigError`, never with the key."""
     lines = secrets(path, "file of the live stats key")
-    if not lines:
-        raise ConfigError(f"{path}: the file has no key: write it on one line")
-    if len(lines) > 1:
-        raise ConfigError(f"{path}:{lines[1][0]}: the file has a second key: write only one")
-    number, key = lines[0]
-    if not is_word(key):
-        raise ConfigError(f"{path}:{number}: a key is one word of printable ASCII characters")
-    return key
+    if len(lines) != 1 or not is_word(lines[0][1]):
+        raise ConfigError(
+            f"{path}: the key must be one word of printable ASCII characters on one line"
+        )
+    return lines[0][1]

@@ -75,15 +75,16 @@ def _changed_by(row: YamlMapping, document: YamlMapping) -> str:
 
 def _index(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Index:
     spellings = index(tuple(rows))
-    for (first, second), shared in spellings.clashes.items():
-        lines = [(_line_of(rows[code], shared[0]), code.code) for code in (second, first)]
-        # Reported in the overlay if one of the two is an overlay's.
-        lines.sort(key=lambda pair: pair[0].path == document.line.path)
+    of_codes = {code.code: row for code, row in rows.items()}
+    for spelling, *codes in spellings.clashes:
+        lines = [(_line_of(of_codes[code], spelling), code) for code in codes]
+        # Reported in the overlay if one of the two is an overlay's, otherwise in the later line.
+        lines.sort(key=lambda pair: (pair[0].path == document.line.path, -pair[0].number))
         (line, code), (other_line, other_code) = lines
         document.wrong(
             line,
-            f"{', '.join(map(repr, shared))} would mean code {code!r} and code {other_code!r} "
-            f"({other_line}); remove the spelling from one of the two",
+            f"this spelling of code {code!r} also means code {other_code!r} ({other_line}); remove it from "
+            "one of the two",
         )
     return spellings
 

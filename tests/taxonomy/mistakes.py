@@ -80,9 +80,8 @@ EDITS = {
     ),
     "shared-spelling": (
         "aliases: [link down",
-        "aliases: [error ok, bye",
-        "22: 'bye', 'error ok' would mean code '07' and code 'ok' (FILE:11); remove the spelling "
-        "from one of the two",
+        "aliases: [error ok",
+        "22: this spelling of code '07' also means code 'ok' (FILE:10); remove it from one of the two",
     ),
     "unknown-tag": (
         "fix: Replace the cable.",

@@ -102,7 +102,7 @@ def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> No
         f"{path}:14: code '4001': is written twice, first on {path}:13",
         f"{path}:5: code '4066': {new} name, phase, category, outcome, description, causes, fix",
         f"{path}:8: code 'unknown': {new} name, phase, category, outcome, owner, description, causes, fix",
-        f"{path}:4: 'application not found' would mean code '4000' and code '4002' ({shipped}:{line}); "
-        "remove the spelling from one of the two",
+        f"{path}:4: this spelling of code '4000' also means code '4002' ({shipped}:{line}); remove it from "
+        "one of the two",
         f"{path}:11: normal: code '1000' must have outcome success",
     ]

@@ -143,20 +143,15 @@ def changed(folder: Path, *lines: str) -> System:
 
 
 @pytest.mark.parametrize(
-    ("alias", "meaning"),
-    [
-        ("4001.0", "'4001.0' would mean code '4006' and code '4001'"),
-        ("Error 4001", "'error 4001' would mean code '4006' and code '4001'"),
-        ("worker_node-unavailable", "would mean code '4006' and code '4001'"),
-        ("4001: Not Available", "would mean code '4006' and code '4001'"),
-    ],
+    "alias", ["4001.0", "Error 4001", "worker_node-unavailable", "4001: Not Available"]
 )
-def test_text_of_two_codes_is_an_error_at_load(tmp_path: Path, alias: str, meaning: str) -> None:
+def test_text_of_two_codes_is_an_error_at_load(tmp_path: Path, alias: str) -> None:
     with pytest.raises(ConfigError) as caught:
         changed(tmp_path, f'aliases: ["{alias}"]')
     (mistake,) = caught.value.mistakes
-    assert mistake.startswith(f"{tmp_path}/mine.yaml:4: ")
-    assert meaning in mistake
+    assert mistake.startswith(
+        f"{tmp_path}/mine.yaml:4: this spelling of code '4006' also means code '4001' ("
+    )
 
 
 @pytest.mark.parametrize("alias", ["C++ exception", "100%", "-2146233088", "<none>"])
