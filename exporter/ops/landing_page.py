@@ -70,14 +70,3 @@ def _ledger_warnings(status: Status) -> Iterator[str]:
         day = datetime.fromtimestamp(status.damaged_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         yield f"A damaged ledger was moved aside on {day}; counts started again from 0."
     yield from status.misconfigured.values()
-    if status.lost_events:
-        yield (
-            f"Events that were lost in a failover of Redis after they were counted: {status.lost_events}. "
-            "The totals stay where they were until as many new events have arrived."
-        )
-    if status.window_expired.get("ids"):
-        hours = status.window_span / 3600
-        yield (
-            f"The deduplication window reaches back only {hours:.1f} h: it reached dedup_window_ids "
-            f"({status.window_capacity}) before dedup_window_age."
-        )

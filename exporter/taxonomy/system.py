@@ -25,10 +25,8 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
     if normal is None:
         return None
     if normal.outcome is not Outcome.SUCCESS:
-        # In the overlay, if an overlay sets the outcome.
-        outcome = rows[normal].line_of("outcome")
-        line = line if outcome.path == line.path else outcome
-        document.wrong(line, f"code {normal.code!r} must have outcome success", "normal")
+        row = rows[normal]
+        row.wrong(row.line_of("outcome"), "must be success for the normal end", "outcome")
     if file is None:
         return None
     return System(

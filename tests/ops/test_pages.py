@@ -115,11 +115,6 @@ def test_texts_are_escaped() -> None:
     ("status", "words"),
     [
         (Status(damaged_at=1_790_000_000.0), "moved aside on 2026-09-21 14:13 UTC"),
-        (
-            Status(window_expired={"ids": 1}, window_span=7200.0, window_capacity=10),
-            "reaches back only 2.0 h",
-        ),
-        (Status(lost_events=7), "after they were counted: 7."),
         (Status(problem="disk full"), "Not ready: disk full"),
         (Status(misconfigured={"appendonly": "It is off."}), "It is off."),
     ],

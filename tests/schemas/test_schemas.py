@@ -30,7 +30,7 @@ FOLDER = Path(schemas.__file__).parent
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in schemas.texts().items()}
 VALIDATORS = {kind: Draft202012Validator(document) for kind, document in SCHEMAS.items()}
 ABOUT_OTHER_VALUES = re.compile(
-    "this spelling of code | bytes$| must have outcome | is written twice|: must be one of |a new code needs "
+    "this spelling of code | bytes$|must be success for| is written twice|: must be one of |a new code needs "
     "| combinations of values|is not in the setting `labels`"
 )
 """Messages of the loaders about rules that compare values, which a schema can't express."""

@@ -50,7 +50,7 @@ EDITS = {
     "normal-not-success": (
         "normal: ok",
         'normal: "07"',
-        "5: normal: code '07' must have outcome success",
+        "25: code '07' outcome: must be success for the normal end",
     ),
     "missing-key": (
         "    fix: Replace the cable.\n",

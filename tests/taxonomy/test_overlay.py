@@ -104,5 +104,5 @@ def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> No
         f"{path}:8: code 'unknown': {new} name, phase, category, outcome, owner, description, causes, fix",
         f"{path}:4: this spelling of code '4000' also means code '4002' ({shipped}:{line}); remove it from "
         "one of the two",
-        f"{path}:11: normal: code '1000' must have outcome success",
+        f"{path}:11: code '1000' outcome: must be success for the normal end",
     ]
