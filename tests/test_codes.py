@@ -10,6 +10,7 @@ from rich.console import Console
 from exporter.lookup.facts import facts
 from exporter.lookup.search import near, search
 from exporter.lookup.show import show
+from exporter.taxonomy.index import index
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests.commands.running import call, write
@@ -127,7 +128,7 @@ def test_name_that_equals_the_code_is_printed_once_and_markup_as_it_is() -> None
     system = TAXONOMY.systems["softdrive"]
     text = "See [bold]this[/bold] [link=x]."
     code = dataclasses.replace(system.match("08"), code="Odd", name="Odd", description=text)
-    own = dataclasses.replace(system, codes=(code,), spellings={"odd": code}, normal=code)
+    own = dataclasses.replace(system, codes=(code,), index=index([code]), normal=code)
     page = printed("odd", taxonomy=Taxonomy({"softdrive": own}))[1]
     assert page.startswith("Softdrive Odd\n")
     assert text in page

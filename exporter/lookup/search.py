@@ -55,7 +55,7 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
 def near(taxonomy: Taxonomy, words: Sequence[str]) -> list[str]:
     """At most 4 accepted spellings that are similar to a query without matches, the best first."""
     systems, query = scope(taxonomy, words)
-    known = dict.fromkeys(spelling for system in systems for spelling in system.spellings)
+    known = dict.fromkeys(spelling for system in systems for spelling in system.index.plain)
     # With a lower cutoff, every short number is close to every other: 05 to 1005.
     return get_close_matches(query, known, n=4, cutoff=0.75)
 

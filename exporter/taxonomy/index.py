@@ -4,9 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from exporter.taxonomy.model import Code
 from exporter.taxonomy.spellings import compact, meanings, normalize, pattern
+
+if TYPE_CHECKING:
+    from exporter.taxonomy.model import Code
 
 
 @dataclass(slots=True)
@@ -16,13 +19,13 @@ class Index:
     `possible` is the `pattern` of the latter. `clashes` has spellings, each with two codes that it means.
     """
 
-    plain: dict[str, Code] = field(default_factory=dict)
+    plain: dict[str, "Code"] = field(default_factory=dict)
     compact: dict[str, frozenset[str]] = field(default_factory=dict)
     possible: re.Pattern[str] = field(init=False)
     clashes: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def index(codes: Sequence[Code]) -> Index:
+def index(codes: Sequence["Code"]) -> Index:
     result = Index()
     for code in codes:
         for text in (*numbers(code.code), code.name, *code.aliases):
@@ -48,7 +51,7 @@ def numbers(code: str) -> tuple[str, ...]:
     return (code,)
 
 
-def shared_names(codes: Iterable[Code]) -> frozenset[str]:
+def shared_names(codes: Iterable["Code"]) -> frozenset[str]:
     """The normalized names of more than one code. They are accepted together with a number only."""
     keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
     counts = Counter(keys[code.name] for code in codes)

@@ -1,6 +1,5 @@
 """The model of a taxonomy: systems and their codes."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final
@@ -8,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, StrictBool, StrictFloat
 
 from exporter.names import CODES_PATH, SERIES_LABELS, UNKNOWN
+from exporter.taxonomy.index import Index
 from exporter.taxonomy.spellings import meanings, normalize
 from exporter.validation import STRICT, OneLine, Pattern, Text
 
@@ -179,8 +179,7 @@ class System:
 
     `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
     `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
-    success ratio. `spellings` maps readable spellings to their code, and `compact` all compact ones to
-    names of codes; `possible` is their pattern (see `exporter.taxonomy.spellings`).
+    success ratio.
     """
 
     system: str
@@ -191,9 +190,7 @@ class System:
     codes: tuple[Code, ...]
     normal: Code
     unknown: Code
-    spellings: dict[str, Code]
-    compact: dict[str, frozenset[str]]
-    possible: re.Pattern[str]
+    index: Index
     objective: float = DEFAULT_OBJECTIVE
 
     @property
@@ -212,10 +209,10 @@ class System:
             raw = str(raw)
         if len(raw) > LONGEST_SPELLING:
             return self.unknown
-        if code := self.spellings.get(normalize(raw)):
+        if code := self.index.plain.get(normalize(raw)):
             return code
-        codes = meanings(raw, self.compact, self.possible)
-        return self.spellings[normalize(*codes)] if len(codes) == 1 else self.unknown
+        codes = meanings(raw, self.index.compact, self.index.possible)
+        return self.index.plain[normalize(*codes)] if len(codes) == 1 else self.unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,7 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
         codes=tuple(rows),
         normal=normal,
         unknown=unknown_code(file.system),
-        spellings=spellings.plain,
-        compact=spellings.compact,
-        possible=spellings.possible,
+        index=spellings,
     )
 
 

@@ -12,6 +12,7 @@ from exporter.lookup.search import search
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import QueryLinks
 from exporter.settings import Settings
+from exporter.taxonomy.index import index
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
 from tests.metrics.still_ledger import StillLedger, total
@@ -221,7 +222,7 @@ def test_texts_of_a_taxonomy_are_escaped() -> None:
 def test_code_that_equals_its_name_is_written_once() -> None:
     system = SHIPPED.systems["softdrive"]
     code = replace(system.match("08"), code="Broken", name="Broken")
-    own = replace(system, codes=(*system.codes, code), spellings={"broken": code})
+    own = replace(system, codes=(*system.codes, code), index=index([code]))
     html = Ops(taxonomy=Taxonomy({"softdrive": own})).get("/codes/softdrive/Broken").text
     assert "<h1>Softdrive Broken</h1>" in html
 
