@@ -61,13 +61,6 @@ def test_info_objective_and_spike_floor_have_the_fields_of_a_code() -> None:
     assert series[names.SESSION_END_SPIKE_FLOOR] == [(labels, 8)]
 
 
-def test_help_texts_survive_the_exposition_format() -> None:
-    text = 'a "quote", a \\ backslash\nand {{ braces }} <b>'
-    _, taxonomy = one_code(causes=text, fix=text)
-    labels, _ = scrape(taxonomy)[names.SESSION_END_CODE_HELP][0]
-    assert (labels["causes"], labels["fix"]) == (text, text)
-
-
 def test_categories_have_their_titles() -> None:
     rows = scrape(loader.load())[names.SESSION_END_CATEGORY_INFO]
     shown = {(row["system"], row["category"]): row["title"] for row, _ in rows}

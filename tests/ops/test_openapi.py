@@ -1,7 +1,6 @@
 """The OpenAPI description is complete and agrees with the code."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,6 @@ def test_served_document_has_the_limits_of_the_process() -> None:
     served = Ops(settings=Settings(max_events=7)).get(names.OPENAPI_PATH).json()
     body = served["paths"][names.INGEST_PATH]["post"]["requestBody"]["content"]
     assert body["application/cloudevents-batch+json"]["schema"]["maxItems"] == 7
-
-
-def test_references_exist_and_operation_ids_are_unique() -> None:
-    refs = re.findall(r'"\$ref": "#/components/schemas/([^"]*)"', json.dumps(DOCUMENT))
-    assert set(refs) <= set(SCHEMAS)
-    assert len(refs) == json.dumps(DOCUMENT).count('"$ref"') > 0
-    ids = [operation["operationId"] for _, operation in OPERATIONS]
-    assert len(ids) == len(set(ids))
 
 
 def test_every_route_of_the_ops_listener_is_described() -> None:

@@ -13,12 +13,6 @@ def counted(ends: int = 0) -> Ops:
     return Ops(StillLedger([total(ends)]))
 
 
-def test_counts_before_the_start_are_only_in_the_total() -> None:
-    recent = counted(500).recent_ends.read()
-    assert (recent.all_ends(KEY), recent.ends_within(KEY, 60)) == (500, 0)
-    assert (recent.seconds, recent.at) == (0, 1_790_000_000.0)
-
-
 def test_each_minute_has_its_count_and_the_running_minute_is_last() -> None:
     ops = counted()
     for ends in (3, 3, 8):

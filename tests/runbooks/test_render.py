@@ -44,12 +44,6 @@ def test_html_and_images_of_a_file_are_text() -> None:
         assert markup not in html
 
 
-def test_table_is_rendered() -> None:
-    html = html_of("| reason |\n|---|\n| {fix} |", {"fix": EVIL})
-    assert "<th>reason</th>" in html
-    assert f"<td>{escape(EVIL)}</td>" in html
-
-
 def test_first_part_ends_at_the_first_heading() -> None:
     page = render("Do this.\n\n## Meaning\n\nBecause.\n", {}, QueryLinks())
     assert page.first == "<p>Do this.</p>\n"

@@ -72,13 +72,6 @@ def test_request_names_the_exporter_and_sends_no_cookies(server: StatsServer) ->
     assert second == first
 
 
-def test_key_is_escaped_in_the_request(server: StatsServer) -> None:
-    server.key = "a&b=c+d%20"
-    polling = Polling(server.url, key=lambda: server.key)
-    polling.poll()
-    assert polling.users() == (7, 2)
-
-
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n"
 FAULTS: dict[str, tuple[Fault, str]] = {
     "401": (answers(401, {"message": "Unauthorized: Invalid API Key"}), "unauthorized"),
@@ -219,15 +212,6 @@ def test_numbers_disappear_after_three_intervals_and_return(server: StatsServer)
     server.fault = None
     polling.poll()
     assert polling.users() == (7, 2)
-
-
-def test_failing_project_does_not_hide_another(server: StatsServer) -> None:
-    polling = Polling(server.url, ("p1", "gone"))
-    polling.poll(0)
-    polling.poll(1)
-    assert polling.reasons == ["not_found"]
-    assert (polling.users("p1"), polling.users("gone")) == ((7, 2), (None, None))
-    assert polling.value(names.LIVE_STATS_SUCCESS, "gone") == 0
 
 
 # --- delays --------------------------------------------------------------------------------------

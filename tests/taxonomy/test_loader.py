@@ -9,7 +9,7 @@ from exporter.taxonomy.loader import load, merge
 from exporter.taxonomy.model import System
 from exporter.taxonomy.system import read_system
 from exporter.yaml_mapping import read
-from tests.taxonomy.mistakes import KINDS, TESTDATA, VALID, invalid
+from tests.taxonomy.mistakes import KINDS, VALID, invalid
 
 OWNERS = "'customer_network', 'client', 'platform', 'capacity', 'application', 'policy', 'user' or 'nobody'"
 
@@ -94,14 +94,3 @@ def test_mistake_is_reported_with_line_and_rule(kind: str, tmp_path: Path) -> No
     with pytest.raises(ConfigError) as caught:
         system_in(path)
     assert [*caught.value.mistakes] == [f"{path}:{mistake}" for mistake in expected]
-
-
-def test_valid_file_has_no_mistake() -> None:
-    system = system_in(TESTDATA / "valid.yaml")
-    assert (system.system, system.title, system.source) == ("acme", "Acme", "Session errors")
-    assert system.phase_source == "derived"
-    assert system.categories == {"closure": "Ordinary closures", "network": "Network"}
-    assert [code.code for code in system.codes] == ["ok", "07"]
-    assert system.normal is system.codes[0]
-    assert system.unknown.code == "unknown"
-    assert system.match("link down") is system.codes[1]
