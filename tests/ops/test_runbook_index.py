@@ -100,11 +100,6 @@ def test_queries_link_to_the_configured_prometheus(ops: Ops) -> None:
     assert "Open in" not in ops.get("/codes/streampixel/4001").text
 
 
-def test_code_without_alerts_says_so(ops: Ops) -> None:
-    text = Page(ops.get("/codes/streampixel/1000").text).text
-    assert "None: this code wakes nobody and opens no ticket." in text
-
-
 @pytest.mark.parametrize(
     ("system", "code", "signals"),
     [

@@ -61,13 +61,6 @@ def test_title_of_a_file_is_left_out() -> None:
     assert render("", {}, QueryLinks()).first == ""
 
 
-def test_queries_are_numbered_per_file() -> None:
-    page = render(PAGE + PAGE, {"fix": "x"}, QueryLinks(), "shared-query")
-    for number in ("1", "2"):
-        assert f'id="shared-query-{number}"' in page.rest
-        assert f'data-copies="shared-query-{number}"' in page.rest
-
-
 def test_query_has_a_link_per_base_url() -> None:
     query = 'sum(up{a="b&c=d"}) + 1 # %41\n  / 2'
     (_, prometheus), (_, grafana) = QueryLinks("http://p/x", "http://g").of(query)

@@ -75,7 +75,6 @@ def test_request_names_the_exporter_and_sends_no_cookies(server: StatsServer) ->
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n"
 FAULTS: dict[str, tuple[Fault, str]] = {
     "401": (answers(401, {"message": "Unauthorized: Invalid API Key"}), "unauthorized"),
-    "403": (answers(403, {"message": "Access denied"}), "unauthorized"),
     "404": (answers(404, {"message": "Project not found"}), "not_found"),
     "429": (answers(429, {"message": "Rate limit exceeded."}), "throttled"),
     "500": (answers(500, {"message": "Internal server error"}), "server_error"),
@@ -92,7 +91,6 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "empty": (sends(b""), "bad_answer"),
     "cut": (sends(HEAD + GOOD[:9]), "bad_answer"),
     "silence": (sends(b"", hang=True), "timeout"),
-    "half an answer": (sends(HEAD + GOOD[:9], hang=True), "timeout"),
     "a byte at a time": (repeats(b" ", 0.05), "timeout"),
 }
 

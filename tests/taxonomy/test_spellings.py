@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.index import numbers
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import System
 from exporter.taxonomy.spellings import compact, normalize
@@ -125,13 +124,6 @@ def test_text_without_a_meaning_takes_little_time(unit: str) -> None:
         return min(timeit.repeat(partial(function, text), time.process_time, repeat=20, number=50))
 
     assert fastest(SOFTDRIVE.match) < 5 * fastest(normalize)
-
-
-@pytest.mark.parametrize(
-    ("code", "both"), [("01", ("01", "1")), ("10", ("10",)), ("00", ("00", "0")), ("0x1", ("0x1",))]
-)
-def test_padded_number_has_two_forms(code: str, both: tuple[str, ...]) -> None:
-    assert numbers(code) == both
 
 
 def changed(folder: Path, *lines: str) -> System:
