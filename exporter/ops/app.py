@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -61,7 +61,7 @@ def create_app(
     )
     app.add_middleware(GZipMiddleware, compresslevel=_GZIP_LEVEL)
     app.add_middleware(SecurityMiddleware, authenticator=authenticator)
-    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(HTTPException, partial(_not_routed, settings))
     app.add_exception_handler(Exception, _defect)
 
     @cache
@@ -134,14 +134,17 @@ def _json(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
-    """Starlette's 404 and 405 as problem+json."""
+async def _not_routed(settings: Settings, request: Request, error: Exception) -> Response:
+    """Starlette's 404 and 405 as problem+json; a path of ingest names the ingest listener's URL."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         detail = f"this path does not take {request.method}"
         return refusal(MethodNotAllowed(detail, allow=("GET", "HEAD")))
-    # The path is not repeated: it may have a key or a token of the ingest listener.
-    return refusal(NotFound("this is the ops listener, whose pages are listed at /"))
+    if request.url.path.startswith("/v1/"):
+        # The path is not repeated: it may have a key or a token.
+        text = "this is the ops listener; send events to the ingest listener, "
+        return refusal(NotFound(text + settings.url("ingest")))
+    return refusal(NotFound("the pages of this listener are listed at /"))
 
 
 async def _defect(_: Request, __: Exception) -> Response:

@@ -44,6 +44,8 @@ class SecurityMiddleware:
         try:
             self._authenticator.check(authorization, client[0])
         except Refused as refused:
+            if scope["path"].startswith("/v1/"):
+                refused.detail += "; this is the ops listener, events go to the ingest listener"
             app = refusal(refused)
         await app(scope, receive, send_with_headers)
 

@@ -15,6 +15,7 @@ from uvicorn.lifespan.on import LifespanOn
 from exporter import names
 from exporter.ledger.contract import Status, Totals
 from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.settings import Settings
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops
 from tests.programs import output
@@ -45,14 +46,23 @@ def test_every_path_answers_get_and_head_only() -> None:
         assert {"GET", "HEAD"} <= set(delete.headers["allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    "path", ["/metrics/", "/codes/alpha/1001/more", f"{names.BUILDS_PATH}token"]
-)
+@pytest.mark.parametrize("path", ["/metrics/", "/codes/alpha/1001/more"])
 def test_unknown_path_is_a_problem(path: str) -> None:
     answer = Ops().get(path)
     assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
-    assert answer.json()["detail"] == "this is the ops listener, whose pages are listed at /"
+    assert answer.json()["detail"] == "the pages of this listener are listed at /"
     assert "www-authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", [names.INGEST_PATH, names.BEACONS_PATH + "key", names.BUILDS_PATH + "token"]
+)
+def test_events_for_the_ingest_listener_are_refused_with_its_address(path: str) -> None:
+    answer = Ops(settings=Settings(ingest="0.0.0.0:10499")).get(path, "POST")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
+    assert answer.json()["detail"] == (
+        "this is the ops listener; send events to the ingest listener, http://localhost:10499"
+    )
 
 
 def test_defect_is_a_problem_without_details() -> None:

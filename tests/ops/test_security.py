@@ -45,6 +45,16 @@ def test_every_path_needs_a_token_also_without_a_route(ops: Ops) -> None:
         assert ops.get(path, authorization=f"Bearer {TOKEN}").status_code in (200, 404)
 
 
+def test_refused_sender_of_events_learns_that_this_is_the_ops_listener(ops: Ops) -> None:
+    """A sender has a token of the ingest listener, which the ops listener refuses."""
+    answer = ops.get(names.INGEST_PATH, "POST", authorization="Bearer of-the-ingest-listener")
+    assert answer.status_code == 401
+    assert answer.json()["detail"].endswith(
+        "; this is the ops listener, events go to the ingest listener"
+    )
+    assert "listener" not in ops.get(names.CODES_PATH).json()["detail"]
+
+
 def test_health_needs_no_token_but_similar_paths_do(ops: Ops) -> None:
     assert {ops.get(path).status_code for path in OPEN} == {200}
     for path in ("/-/ready/", "//-/ready", "/-/healthy/../../metrics"):
