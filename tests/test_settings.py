@@ -127,14 +127,14 @@ ROWS: list[tuple[str, Any, str]] = [
     ("max_events", 10**6, "must be less than or equal to 50000"),
     ("max_events", True, "write a number"),
     ("max_event_age", "soon", "write seconds or a duration such as 15m"),
-    ("max_event_age", 0, "must be greater than 0"),
-    ("first_seen_zero_for", -1, "must be greater than or equal to 0"),
-    ("live_stats_interval", 29, "must be greater than or equal to 30"),
-    ("live_stats_interval", 601, "must be less than or equal to 600"),
+    ("max_event_age", 0, "must be greater than 0 s"),
+    ("first_seen_zero_for", -1, "must be greater than or equal to 0 s"),
+    ("live_stats_interval", 29, "must be greater than or equal to 30 s"),
+    ("live_stats_interval", 601, "must be less than or equal to 600 s"),
     # TOML has `nan` and `inf`; a deadline of `nan` would never end.
     ("receive_timeout", math.nan, "must be a finite number"),
     ("max_body", "1MB", "write bytes or a size such as 1MiB"),
-    ("max_body", 0, "must be greater than or equal to 1"),
+    ("max_body", 0, "must be greater than or equal to 1 B"),
     ("beacon_rate", 0, "must be greater than 0"),
     ("beacon_rate", True, "write a number"),
     ("beacon_rate", "fast", "must be a valid number, unable to parse string as a number"),
@@ -217,7 +217,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"live_stats_projects": "a/b"},
         "live_stats_projects[0] = 'a/b': write an id: up to 64 letters, digits, _ and -",
     ),
-    ({"otlp_events": ""}, "otlp_events = []: is empty"),
+    ({"otlp_events": ""}, "otlp_events = '': is empty"),
     ({"otlp_events": ["a", ""]}, "otlp_events[1] = '': String should have at least 1 character"),
     (
         {"live_stats_url": "https://user:password@a.example?apikey=1"},
@@ -225,7 +225,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"zzz": 5}, "zzz: no such setting"),
     *(
-        ({name: "800000d"}, f"{name} = 69120000000.0: must be less than or equal to 316224000")
+        ({name: "800000d"}, f"{name} = '800000d': must be less than or equal to 316224000 s")
         for name in ("max_event_age", "first_seen_zero_for")
     ),
 ]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from exporter.errors import ConfigError
 from exporter.settings.ledger_address import masked
 from exporter.settings.model import Settings, conflicts
-from exporter.settings.values import split
+from exporter.settings.values import Quantity, split
 from exporter.validation import message
 
 PREFIX: Final = "SESSION_EXPORTER_"
@@ -45,7 +45,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        mistakes += [_mistake(dict(item), places) for item in error.errors()]
+        mistakes += [_mistake(dict(item), values, places) for item in error.errors()]
         wrong = {str(item["loc"][0]) for item in error.errors()}
         settings = Settings(**{name: value for name, value in values.items() if name not in wrong})
     for names, instruction in conflicts(settings):
@@ -77,13 +77,20 @@ def _relative_to(folder: Path, value: Any) -> Any:
     return str(folder / value) if value and isinstance(value, str) else value
 
 
-def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
-    """One of pydantic's errors; `places` says where each setting was set."""
+def _mistake(error: Mapping[str, Any], values: Mapping[str, Any], places: Mapping[str, str]) -> str:
+    """One of pydantic's errors; `places` says where each of the `values` was set."""
     name, *index = error["loc"]
-    place = places[str(name)] + "".join(f"[{number}]" for number in index)
+    place = places[name] + "".join(f"[{number}]" for number in index)
     if error["type"] == "extra_forbidden":
         return f"{place}: no such setting"
-    return _assigned(place, error["input"], message(error))
+    rule = message(error)
+    if error["type"].startswith(("greater_than", "less_than")):
+        quantities = (
+            item for item in Settings.model_fields[name].metadata if isinstance(item, Quantity)
+        )
+        rule += "".join(f" {quantity.unit}" for quantity in quantities)
+    # The input of a bound is a number of seconds or bytes, whatever its unit was.
+    return _assigned(place, error["input"] if index else values[name], rule)
 
 
 def _assigned(place: str, value: object, instruction: str) -> str:

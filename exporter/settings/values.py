@@ -40,8 +40,9 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Annotation of a number that may be a text with a unit. `units` has the factors by lower-case name."""
+    """Annotation of a number of `unit`, or of a text with a unit. `units` has factors by lower-case name."""
 
+    unit: str
     regex: str
     units: Mapping[str, float]
     rule: str
@@ -65,11 +66,13 @@ class Quantity:
 
 
 DURATION: Final = Quantity(
+    "s",
     r"(\d+\.?\d*)\s*(ms|s|m|h|d|)",
     {"ms": 0.001, "": 1.0, "s": 1, "m": 60, "h": 3600, "d": 86400},
     "write seconds or a duration such as 15m",
 )
 SIZE: Final = Quantity(
+    "B",
     r"(\d{1,18})\s*([KkMmGg][Ii][Bb]|[Bb]?)",
     {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3},
     "write bytes or a size such as 1MiB",
