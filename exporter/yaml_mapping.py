@@ -14,6 +14,8 @@ from exporter.validation import message
 from exporter.yaml_file import Line, compose, line_of
 
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
+_MAX_VALUES: Final = 200_000
+"""Keys and items of a file. Aliases multiply them: ten lines could take all memory."""
 _Model = TypeVar("_Model")
 
 
@@ -29,6 +31,10 @@ class YamlMapping:
         self.values: dict[str, Any] = self._value(node, ())
 
     def _value(self, node: Node, place: tuple[int | str, ...]) -> Any:
+        if len(self._lines) > _MAX_VALUES:
+            raise ConfigError(
+                f"{line_of(node)}: more than {_MAX_VALUES:,} keys and items in this file"
+            )
         if isinstance(node, SequenceNode):
             for number, item in enumerate(node.value):
                 self._lines[*place, number] = line_of(item)
@@ -38,7 +44,7 @@ class YamlMapping:
             for key, value in node.value:
                 name = key.value if isinstance(key, ScalarNode) else "?"
                 if name in values:
-                    self.wrong(line_of(key), f"key {name!r} is written twice")
+                    self.mistakes.append(f"{line_of(key)}: key {name!r} is written twice")
                 self._lines[*place, name] = line_of(key)
                 values[name] = self._value(value, (*place, name))
             return values
@@ -46,8 +52,9 @@ class YamlMapping:
             return node.value
         try:
             return SafeConstructor().construct_object(node)
-        except (ValueError, YAMLError):
-            # An unknown tag or a date such as 2026-99-99: no model accepts a node.
+        except (AttributeError, LookupError, ValueError, YAMLError):
+            # An unknown tag, a value that its tag does not allow, or a date such as 2026-99-99: no model
+            # accepts a node.
             return node
 
     def line_of(self, *place: int | str) -> Line:
@@ -61,12 +68,10 @@ class YamlMapping:
         return self._lines.values()
 
     def wrong(self, line: Line, rule: str, *place: int | str) -> None:
-        """Append a mistake, only once if a value is read twice."""
+        """Append a mistake."""
         path = "".join(f"[{part + 1}]" if isinstance(part, int) else f" {part}" for part in place)
         what = f"{self.what}{path}".strip()
-        mistake = f"{line}: {what}: {rule}" if what else f"{line}: {rule}"
-        if mistake not in self.mistakes:
-            self.mistakes.append(mistake)
+        self.mistakes.append(f"{line}: {what}: {rule}" if what else f"{line}: {rule}")
 
     def validate(self, model: TypeAdapter[_Model]) -> _Model | None:
         """The values as a model; None after mistakes."""
@@ -90,13 +95,14 @@ class YamlMapping:
     def take(self, key: str, other: "YamlMapping") -> None:
         """Copy a key, with its lines, from another mapping. Lists are joined, other values replaced."""
         mine, theirs = self.values.get(key), other.values[key]
-        if isinstance(mine, list) and isinstance(theirs, list):
+        if not isinstance(mine, list) or not isinstance(theirs, list):
+            mine = []
+            self._lines[(key,)] = other.line_of(key)
+        if isinstance(theirs, list):
             for number in range(len(theirs)):
                 self._lines[key, len(mine) + number] = other.line_of(key, number)
-            self.values[key] = mine + theirs
-        else:
-            self.values[key] = theirs
-            self._lines[(key,)] = other.line_of(key)
+            theirs = mine + theirs
+        self.values[key] = theirs
 
 
 def read(path: Path, mistakes: list[str]) -> YamlMapping | None:

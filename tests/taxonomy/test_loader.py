@@ -78,6 +78,23 @@ def test_all_mistakes_are_reported_in_one_run(folder: Path, tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("value", ['!!int ""', "!!bool maybe", "!!timestamp today"])
+def test_value_that_its_tag_does_not_allow_is_a_mistake(value: str, folder: Path) -> None:
+    """PyYAML raises three kinds of errors for them, which ended `check` with a traceback."""
+    path = folder / "acme.yaml"
+    path.write_text(VALID.replace("fix: Replace the cable.", f"fix: {value}"))
+    assert mistakes_of(folder) == [f"{path}:30: code '07' fix: must be text in quotes"]
+
+
+def test_aliases_that_multiply_values_are_refused(folder: Path) -> None:
+    """Fails without the limit: these eight lines took all memory."""
+    lines = ["extends: acme", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 30)}]" for i in range(1, 7)]
+    (folder / "bomb.yaml").write_text("\n".join(lines))
+    (mistake,) = mistakes_of(folder)
+    assert mistake.endswith(": more than 200,000 keys and items in this file")
+
+
 def system_in(path: Path) -> System:
     """Read a system without the shipped systems, which take most of the time."""
     mistakes: list[str] = []
