@@ -84,11 +84,13 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
             code, line = row.values.get("code"), row.line_of("code")
-            if not isinstance(code, str):
-                row.wrong(line, "must be text in quotes", "code")
+            if code is None:
+                row.wrong(line, "is required", "code")
                 continue
             row.what = f"code {code!r}"
-            name = normalize(code)
+            if not isinstance(code, str):
+                row.wrong(line, "must be text in quotes", "code")
+            name = normalize(str(code))
             if (other := first.setdefault(name, line)) != line:
                 row.wrong(line, f"is written twice, first on {other}")
             elif (target := rows.setdefault(name, row)) is not row:

@@ -18,7 +18,7 @@ def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System 
     rows = {code: row for row in merged if (code := _code(row, document)) is not None}
     spellings = _index(document, rows)
     line, name = document.line_of("normal"), document.values.get("normal")
-    names = [row.values["code"] for row in merged]
+    names = [str(row.values["code"]) for row in merged]
     if names and name is not None and name not in names:
         document.wrong(line, f"must be one of {', '.join(names)}", "normal")
     normal = next((code for code in rows if code.code == name), None)

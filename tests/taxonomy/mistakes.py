@@ -42,10 +42,15 @@ EDITS = {
         "title: Acme\n[colour]: red",
         "3: ?: no such key",
     ),
+    "key-twice-in-code": (
+        "fix: Replace the cable.",
+        "fix: Replace the cable.\n    fix: Nothing.",
+        "31: key 'fix' is written twice",
+    ),
     "missing-code": (
         '- code: "07"\n    name',
         "- name",
-        "20: codes[2] code: must be text in quotes",
+        "20: codes[2] code: is required",
     ),
     "normal-not-success": (
         "normal: ok",

@@ -89,17 +89,20 @@ def test_mistakes_in_an_overlay_name_line_field_and_remedy(tmp_path: Path) -> No
         *(tmp_path, "mine", '  - code: "4000"', "    aliases: [Application Not Found]"),
         *('  - code: "4066"', "    severity: page", "    owner: client"),
         *("  - code: unknown", "    severity: page", '  - code: "1000"', "    outcome: failure"),
-        *("  - code: 4007", '  - code: "4001"', '  - code: "4001"', "title: Mine"),
+        *("  - code: 4007", "    severity: loud", '  - code: "4001"', '  - code: "4001"'),
+        *('  - code: "4003"', "    aliases:", "      - fine", "      - unknown", "title: Mine"),
     )
     other = write(tmp_path, "other", '  - code: "1"', system="streampixl")
     shipped = Path(loader.__file__).with_name("streampixel.yaml")
     line = shipped.read_text().splitlines().index("    name: Application Not Found") + 1
     new = "streampixel has no such code, and a new code needs"
     assert mistakes_of(tmp_path) == [
-        f"{path}:15: title: no such key",
+        f"{path}:20: title: no such key",
         f"{other}:1: extends: must be one of softdrive, streampixel",
-        f"{path}:12: codes[5] code: must be text in quotes",
-        f"{path}:14: code '4001': is written twice, first on {path}:13",
+        f"{path}:12: code 4007 code: must be text in quotes",
+        f"{path}:15: code '4001': is written twice, first on {path}:14",
+        f"{path}:19: code '4003' aliases[2]: 'unknown' is reserved for undocumented codes",
+        f"{path}:13: code '4007' severity: must be 'page', 'ticket' or 'none'",
         f"{path}:5: code '4066': {new} name, phase, category, outcome, description, causes, fix",
         f"{path}:8: code 'unknown': {new} name, phase, category, outcome, owner, description, causes, fix",
         f"{path}:4: this spelling of code '4000' also means code '4002' ({shipped}:{line}); remove it from "
