@@ -60,12 +60,12 @@ class Pattern:
         return value
 
 
-_CHARACTER: Final = rf"[^{_UNPRINTABLE}]"
-_IN_LINE: Final = rf"[^\n{_UNPRINTABLE}]"
+# Matches in linear time; two loops over the same characters took seconds for 40 kB.
+_NOT_BLANK: Final = r"(?=\s*\S)"
 Text = Annotated[
     str,
     Pattern(
-        rf"{_CHARACTER}*[^\s{_UNPRINTABLE}]{_CHARACTER}*",
+        rf"{_NOT_BLANK}[^{_UNPRINTABLE}]*",
         "must be a text that is not empty, without invisible characters",
     ),
 ]
@@ -73,7 +73,7 @@ OneLine = Annotated[
     str,
     Field(max_length=128),
     Pattern(
-        rf"{_IN_LINE}*[^\s{_UNPRINTABLE}]{_IN_LINE}*\n*",
+        rf"{_NOT_BLANK}[^\n{_UNPRINTABLE}]*\n*",
         "must be one line that is not empty, without invisible characters",
     ),
 ]

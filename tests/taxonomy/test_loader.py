@@ -1,5 +1,6 @@
 """Strict loading of files and folders: every mistake is reported with its line and rule."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,16 @@ def test_value_that_its_tag_does_not_allow_is_a_mistake(value: str, folder: Path
     path = folder / "acme.yaml"
     path.write_text(VALID.replace("fix: Replace the cable.", f"fix: {value}"))
     assert mistakes_of(folder) == [f"{path}:30: code '07' fix: must be text in quotes"]
+
+
+def test_long_texts_are_checked_in_linear_time(folder: Path) -> None:
+    """Fails with a pattern that tries each place of a text: 80 kB took half a minute."""
+    path = folder / "acme.yaml"
+    path.write_text(VALID.replace("Replace the cable.", '"' + "fix " * 20_000 + '\\u202e."'))
+    began = time.process_time()
+    (mistake,) = mistakes_of(folder)
+    assert mistake.endswith("must be a text that is not empty, without invisible characters")
+    assert time.process_time() - began < 10
 
 
 def test_aliases_that_multiply_values_are_refused(folder: Path) -> None:
