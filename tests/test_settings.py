@@ -142,10 +142,12 @@ ROWS: list[tuple[str, Any, str]] = [
     ("ops", "a:70000", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ingest", "http://127.0.0.1:10400", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ingest", " 127.0.0.1:10400", "write HOST:PORT, such as 127.0.0.1:10400"),
+    ("ingest", "127.0.0.1\0:10400", "write HOST:PORT, such as 127.0.0.1:10400"),
     ("ops", 5, "must be text in quotes"),
     ("data_dir", 5, "must be a path in quotes"),
     ("data_dir", "", PATH),
     ("data_dir", "/var/lib/ledger\r", PATH),
+    ("data_dir", "/var/lib/ledger\0", PATH),
     ("taxonomy", ["codes", "codes\r"], PATH),
     ("labels", 5, "must be a list"),
     ("labels", "a,b,a", "'a' is listed twice; write it once"),
@@ -155,11 +157,12 @@ ROWS: list[tuple[str, Any, str]] = [
         ("runbook_url", url, "write a URL without a query, such as https://ops.example.com")
         for url in (
             *("a.example", "http://h:0", "http://h:99999", "http://a b.example", "http://h/<b>"),
-            "http://h:3000\r",
+            *("http://h:3000\r", "http://h\0", "http://h/\x1b"),
         )
     ),
     ("live_stats_url", "https://h:99999", API_URL),
     ("live_stats_url", "http://api.example", API_URL),
+    ("live_stats_url", "http://[::1", API_URL),
     (
         "live_stats_projects",
         [f"p{i}" for i in range(51)],

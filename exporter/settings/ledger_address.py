@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from exporter.validation import PORT, Pattern
 
 _PORT: Final = 6379
-_HOST: Final = rf"(?:\[[0-9a-fA-F:.]+\]|[^\s:\[\]@/?#,]+)(?::{PORT})?"
+_HOST: Final = rf"(?:\[[0-9a-fA-F:.]+\]|[^\s\x00-\x1f\x7f:\[\]@/?#,]+)(?::{PORT})?"
 URL: Final = Pattern(
     rf"redis(s)?://(?:([^:@/]*)@)?({_HOST})(?:/(\d*))?"
     rf"|redis(s)?\+cluster://(?:([^:@/]*)@)?({_HOST}(?:,{_HOST})*)/?",

@@ -26,16 +26,17 @@ from exporter.validation import PORT, Pattern
 _LONGEST: Final = 10 * 366 * 86400
 """Seconds. With `max_event_age = "800000d"` every request was answered 500: no date is that old."""
 _LABEL: Final = r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}"
-_UNSAFE: Final = r"\s\\?#@\x22'<>`{|}^"
+_CONTROL: Final = r"\x00-\x1f\x7f"
+_UNSAFE: Final = rf"\s{_CONTROL}\\?#@\x22'<>`{{|}}^"
 _PATH: Final = rf"(:{PORT})?(/[^{_UNSAFE}]*)?"
 """Port and path of a URL to which a path can be appended."""
 _HOST: Final = rf"([^:/\[\]{_UNSAFE}]+|\[[0-9A-Fa-f:.]+\])"
-_LOOPBACK: Final = r"127\.\d+\.\d+\.\d+|localhost|\[?::1\]?"
+_LOOPBACK: Final = r"127\.\d+\.\d+\.\d+|localhost|\[::1\]"
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can connect to a host; IPv6 with or without brackets."""
-    return re.fullmatch(_LOOPBACK, host) is not None
+    return re.fullmatch(f"{_LOOPBACK}|::1", host) is not None
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _path(value: object) -> object:
     """A path or a list of paths as it is: pathlib would make the working directory of an empty text."""
     for item in value if isinstance(value, list | tuple) else (value,):
         # A file with Windows line ends (CRLF) would make a directory with \r in its name.
-        if isinstance(item, str) and not re.fullmatch(r"[^\s\x00-\x1f]([^\x00-\x1f]*\S)?", item):
+        if isinstance(item, str) and re.search(rf"^$|^\s|\s$|[{_CONTROL}]", item):
             raise ValueError("write a path without control characters and spaces at the ends")
     return value
 
@@ -115,7 +116,7 @@ def _without_slash(url: str) -> str:
     return url.rstrip("/")
 
 
-_PATH_SCHEMA: Final = {"type": "string", "pattern": r"^[^\x00-\x1f]+$"}
+_PATH_SCHEMA: Final = {"type": "string", "pattern": f"^[^{_CONTROL}]+$"}
 _SPLIT: Final = BeforeValidator(split)
 _UNIQUE: Final = Field(json_schema_extra={"uniqueItems": True})
 
@@ -126,7 +127,7 @@ Size = Annotated[int, Field(ge=1), SIZE]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Listener = Annotated[
-    str, Pattern(rf"[^\s/]+:(0|{PORT})", "write HOST:PORT, such as 127.0.0.1:10400")
+    str, Pattern(rf"[^\s{_CONTROL}/]+:(0|{PORT})", "write HOST:PORT, such as 127.0.0.1:10400")
 ]
 LedgerUrl = Annotated[str, URL, AfterValidator(check_extra)]
 LedgerWait = Annotated[str, WAIT]

@@ -42,7 +42,7 @@ def test_url_is_parsed(url: str, address: Address) -> None:
     [
         *("cache:6379", "redis://cache/db", "redis://cache:99999", "redis://a,b"),
         *("redis+cluster://a/1", "redis://me:hunter2@cache", "redis://me:p@ss/hunt@cache"),
-        "redis://cache?password=hunter2",
+        *("redis://cache?password=hunter2", "redis://cache\0"),
     ],
 )
 def test_refused_url_is_shown_without_its_password(url: str) -> None:
