@@ -46,11 +46,11 @@ class ExporterError(Exception):
 
 
 class ConfigError(ExporterError):
-    """Mistakes of the operator, a line each: place, value, and what is allowed."""
+    """Mistakes of the operator, a line each: place, value, and what is allowed. Each is shown once."""
 
     def __init__(self, *mistakes: str) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes = tuple(dict.fromkeys(mistakes))
+        super().__init__("\n".join(self.mistakes))
 
 
 class UnsupportedRule(ConfigError):

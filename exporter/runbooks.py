@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,12 +12,10 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from exporter.errors import ConfigError
 from exporter.lookup.facts import OWNERS
 from exporter.names import UNKNOWN
 from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, System, Taxonomy
-from exporter.yaml_file import text_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -29,8 +27,8 @@ _QUERY: Final = "promql"
 """The language of fenced blocks with a query."""
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
-Values = tuple[tuple[str, str], ...]
-"""Pairs of a placeholder's name and its value."""
+Values = Mapping[str, str]
+"""Values by the name of their placeholder."""
 
 
 def file_of_code(system: System, code: Code, folders: Sequence[Path] = ()) -> Path | None:
@@ -54,17 +52,7 @@ def file_of_alert(name: str) -> Path:
 
 
 def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
-    """Warnings about codes of shipped systems without a file, and about files in `folders`."""
-    for system in taxonomy.systems.values():
-        if not (SHIPPED / system.system).is_dir():
-            continue
-        for code in system.codes:
-            # A code that an overlay adds needs no file: its page shows the taxonomy's texts.
-            if file_of_code(system, code, folders) is None and not code.changed_by:
-                yield (
-                    f"{system.system} {code.code} has no runbook; write "
-                    f"runbooks/{system.system}/{code.code}.md in a folder of the setting taxonomy"
-                )
+    """Warnings about files in `folders` that no code has."""
     names = {
         f"{system.system}/{code.code}.md"
         for system in taxonomy.systems.values()
@@ -75,12 +63,6 @@ def warnings(taxonomy: Taxonomy, folders: Sequence[Path] = ()) -> Iterator[str]:
         for path in sorted(runbooks.rglob("*.md")):
             if str(path.relative_to(runbooks)) not in names:
                 yield f"{path}: no code has this runbook; the name is runbooks/<system>/<code>.md"
-                continue
-            try:
-                if not re.sub(r"\A# .*", "", text_of(path)).strip():
-                    yield f"{path}: is empty; write the first action, or delete the file"
-            except ConfigError as error:
-                yield str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +109,15 @@ def of_code(
 
 
 def of_alert(name: str, links: QueryLinks) -> Rendered:
-    return render(_read(file_of_alert(name)), (), links)
+    return render(_read(file_of_alert(name)), {}, links)
 
 
 def values(code: Code) -> Values:
     """The placeholders that a file may contain, without their braces."""
     names = ("system", "code", "description", "causes", "fix", "phase", "outcome")
-    return (*((name, str(getattr(code, name))) for name in names), ("owner", OWNERS[code.owner]))
+    return {name: str(getattr(code, name)) for name in names} | {"owner": OWNERS[code.owner]}
 
 
-# Rendering takes 20 ms a page; all pages take 1 MB.
-@lru_cache(maxsize=256)
 def render(text: str, values: Values, links: QueryLinks, name: str = "query") -> Rendered:
     """The HTML of a text, with `{key}` replaced by the value of `key` after parsing: no value is markup.
 
@@ -148,15 +128,16 @@ def render(text: str, values: Values, links: QueryLinks, name: str = "query") ->
     # The page has its own title.
     if tokens and tokens[0].tag == "h1":
         tokens = tokens[3:]
-    plain = dict(values)
-    quoted = {key: value.replace("\\", "\\\\").replace('"', '\\"') for key, value in values}
+    quoted = {
+        name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()
+    }
     for place, token in enumerate(tokens):
         if token.type == "fence":
             token.content = _fill(token.content.rstrip(), quoted)
         elif token.type == "heading_open":
             token.attrSet("id", re.sub(r"\W+", "-", tokens[place + 1].content.lower()))
         for child in token.children or ():
-            child.content = _fill(child.content, plain)
+            child.content = _fill(child.content, values)
     env = {"links": links, "name": name, "count": 0}
     html = markdown.renderer.render(tokens, markdown.options, env)
     first, *rest = re.split("(?=<h[1-6])", html)
@@ -173,7 +154,7 @@ def _markdown() -> "MarkdownIt":
     return markdown
 
 
-def _fill(text: str, values: dict[str, str]) -> str:
+def _fill(text: str, values: Values) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 from yaml.error import MarkedYAMLError
 from yaml.events import CollectionEndEvent, CollectionStartEvent
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import Node
 from yaml.reader import ReaderError
 
 from exporter.errors import ConfigError
@@ -28,31 +28,21 @@ class Line:
     def __str__(self) -> str:
         return f"{self.path}:{self.number}"
 
-    def relative_to(self, other: "Line") -> str:
-        """`line 7`, or with its path if `other` is in another file."""
-        return f"line {self.number}" if self.path == other.path else str(self)
-
-
-def text_of(path: Path) -> str:
-    """The text of a file. Raises `ConfigError` as `path: message`, with the line of what is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8: {error.reason}") from None
-
 
 def compose(path: Path) -> Node | None:
     """The root node of a file, None for an empty file. Raises `ConfigError` as `path:line: message`."""
-    text = text_of(path)
     try:
+        text = path.read_text(encoding="utf-8")
         _check_depth(text, path)
         stream = io.StringIO(text)
         # PyYAML takes the file name of each node's mark from here.
         stream.name = str(path)
         node: Node | None = yaml.compose(stream, Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8: {error.reason}") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         character = chr(error.character)
@@ -65,15 +55,6 @@ def compose(path: Path) -> Node | None:
 
 def line_of(node: Any) -> Line:
     return Line(node.start_mark.name, node.start_mark.line + 1)
-
-
-def kind_of(node: Node | None) -> str:
-    """The kind of a node in the words of messages."""
-    if node is None:
-        return "an empty file"
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    return "a list" if isinstance(node, SequenceNode) else "a single value"
 
 
 def _check_depth(text: str, path: Path) -> None:

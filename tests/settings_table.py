@@ -10,7 +10,7 @@ from typing import Final
 from pydantic.fields import FieldInfo
 
 from exporter.settings import Settings
-from exporter.settings.values import unit
+from exporter.settings.values import DURATION, SIZE
 
 PAGE: Final = Path(__file__).parent.parent / "docs/settings.md"
 MARKED: Final = re.compile(r"(<!-- settings: [^>]* -->\n).*?(<!-- settings end -->)", re.DOTALL)
@@ -29,12 +29,11 @@ def default(field: FieldInfo) -> str:
     """The default; seconds and bytes are in the largest unit in which the value is a whole number."""
     if field.default in (None, (), ""):
         return "none"
-    units = {
-        "s": {"d": 86400, "h": 3600, "m": 60, "s": 1},
-        "B": {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "": 1},
-        "": {"": 1},
-    }[unit(field)]
-    if units == {"": 1}:
+    if DURATION in field.metadata:
+        units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    elif SIZE in field.metadata:
+        units = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "": 1}
+    else:
         value = field.default
         if isinstance(value, tuple):
             value = ", ".join(value)

@@ -20,7 +20,7 @@ OPTIONS = {
     "serve": CONFIGURED,
     "check": CONFIGURED,
     "backup": "DIR --config --data-dir",
-    "codes": "QUERY --config --taxonomy --json",
+    "codes": "QUERY --config --taxonomy",
     "send": "FILE --url --token-file --ca-file --format --column --follow --batch --max-wait --quiet --json",
     "simulate": "--url --openmetrics --ndjson --system --ends-per-hour --failing --for --start --incident "
     "--speed --seed --token-file --list-incidents",

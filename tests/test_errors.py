@@ -18,7 +18,6 @@ from exporter.errors import (
     Refused,
     TooManyRequests,
 )
-from exporter.metrics import own
 from exporter.problem import problem
 
 
@@ -26,10 +25,6 @@ def test_reasons_are_unique_and_values_of_labels() -> None:
     reasons = (*REFUSED_REASONS, *REJECTED_REASONS)
     assert len(set(reasons)) == len(reasons)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", reason) for reason in reasons)
-
-
-def test_every_status_is_exported_from_the_start() -> None:
-    assert {refusal.status for refusal in REFUSALS} | {200, 204} == set(own._STATUSES)
 
 
 def test_docstring_has_the_tree_of_errors() -> None:

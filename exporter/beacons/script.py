@@ -6,7 +6,6 @@ from typing import Final
 
 import exporter
 from exporter.ingest.app import Answer, Request, answer
-from exporter.metrics.exposition import takes_gzip
 
 FILE: Final = Path(exporter.__file__).parent / "collector" / "session-end-collector.js"
 _HEADERS: Final = (
@@ -31,6 +30,6 @@ class ScriptRoute:
         self._packed = gzip.compress(self._body, mtime=0)
 
     async def take(self, request: Request) -> Answer:
-        if takes_gzip(request.headers.get(b"accept-encoding", b"").decode("latin-1")):
+        if b"gzip" in request.headers.get(b"accept-encoding", b"").lower():
             return answer(self._packed, *_HEADERS, (b"content-encoding", b"gzip"), media=_MEDIA)
         return answer(self._body, *_HEADERS, media=_MEDIA)

@@ -12,7 +12,6 @@ def codes(
     query: Annotated[list[str] | None, typer.Argument(metavar="QUERY", hidden=True)] = None,
     config: Config = None,
     taxonomy: Folders = None,
-    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Explain a code: its meaning, its owner and what to do.
 
@@ -28,18 +27,11 @@ def codes(
     """
     from rich.console import Console
 
-    from exporter.lookup.facts import as_json
-    from exporter.lookup.search import search
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy
 
     loaded = load_taxonomy(load(config, taxonomy=taxonomy).taxonomy)
-    words = query or []
-    if json:
-        matches = search(loaded, words)
-        typer.echo(as_json(matches))
-        raise typer.Exit(0 if matches else 1)
-    if not show(Console(), loaded, words):
+    if not show(Console(), loaded, query or []):
         raise typer.Exit(1)
 
 

@@ -25,11 +25,10 @@ class UnknownCodes:
     """The latest `max_codes` distinct raw codes of each system since the process started.
 
     Senders choose the codes, so the list is bounded: past the bound the code with the oldest `last_seen` is
-    dropped, and `evicted` counts it. Any thread may call any method.
+    dropped. Any thread may call any method.
     """
 
     def __init__(self, systems: Iterable[str], max_codes: int = 100) -> None:
-        self.evicted = 0
         self._max_codes = max_codes
         self._lock = Lock()
         self._codes: dict[str, OrderedDict[str, UnknownCode]] = {
@@ -45,7 +44,6 @@ class UnknownCodes:
             codes[code] = UnknownCode(system, code, old.count + count, old.first_seen, at)
             if len(codes) > self._max_codes:
                 codes.popitem(last=False)
-                self.evicted += 1
 
     def snapshot(self) -> list[UnknownCode]:
         """All recorded codes, latest first."""

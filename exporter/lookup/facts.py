@@ -1,13 +1,10 @@
-"""The facts about one code, for the terminal, for `--json` and for the code's page."""
+"""The facts about one code, for the terminal and for the code's page."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
 from exporter.names import UNKNOWN
 from exporter.taxonomy.index import numbers, shared_names
-from exporter.taxonomy.model import PHASES, Code, Outcome, Owner, Severity, System
+from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System
 from exporter.taxonomy.spellings import PREFIXES, normalize
 
 OWNERS: Final = {
@@ -51,18 +48,9 @@ def facts(system: System, code: Code) -> list[tuple[str, str]]:
     ]
 
 
-def as_json(codes: Sequence[Code]) -> str:
-    """A JSON array: the fields of each code, and the path of its runbook."""
-    rows = [asdict(code) | {"runbook": code.runbook} for code in codes]
-    return json.dumps(rows, ensure_ascii=False, indent=2)
-
-
 def _phase(system: System, code: Code) -> str:
-    if code.phase == UNKNOWN:
-        return "unknown, unless the event names one"
-    place = f"{code.phase} ({PHASES.index(code.phase) + 1} of {len(PHASES)})"
-    derived = "derived: the vendor documents no phases"
-    return place if system.phase_source == "vendor" else f"{place}; {derived}"
+    derived = "; derived: the vendor documents no phases"
+    return code.phase + (derived if system.phase_source == "derived" else "")
 
 
 def _accepted(system: System, code: Code) -> str:

@@ -1,21 +1,15 @@
-"""Searches codes by spelling, system or words, and suggests corrections of a query."""
+"""Searches codes by spelling, system or words, and suggests similar spellings."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Final
 
 from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, System, Taxonomy
 from exporter.taxonomy.spellings import PREFIXES, normalize
 
-_NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?(-?\d+)")
-_MIN_LENGTH: Final = 3
-"""Letters. Shorter words are not corrected: "tls" is, "no" is not."""
-_SIMILAR: Final = 0.8
-"""The cutoff of difflib: "fierwall" matches "firewall"; "nosuch" does not match "enough"."""
-_WORD: Final = re.compile(rf"[^\W\d_]{{{_MIN_LENGTH},}}")
+_NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?-?\d+")
 
 
 def scope(taxonomy: Taxonomy, words: Sequence[str]) -> tuple[list[System], str]:
@@ -38,12 +32,6 @@ def spelled(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
     ]
 
 
-def number(taxonomy: Taxonomy, words: Sequence[str]) -> str:
-    """The number, such as "05", if the query is a number; otherwise empty."""
-    match = _NUMBER.fullmatch(scope(taxonomy, words)[1])
-    return match[1] if match else ""
-
-
 def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
     """The codes with this spelling, else the codes whose rows have all words; all codes for no words.
 
@@ -52,69 +40,35 @@ def search(taxonomy: Taxonomy, words: Sequence[str]) -> list[Code]:
     """
     if codes := spelled(taxonomy, words):
         return codes
-    if number(taxonomy, words):
-        return []
     systems, query = scope(taxonomy, words)
+    if _NUMBER.fullmatch(query):
+        return []
     matches = [
         code
         for system in systems
         for code in system.codes
-        if _has_words(row_text(system, code), query)
+        if _has_words(_row_text(system, code), query)
     ]
     return sorted(matches, key=lambda code: not _has_words(normalize(code.name), query))
 
 
 def near(taxonomy: Taxonomy, words: Sequence[str]) -> list[str]:
-    """At most 4 suggestions for a query without matches, the best first. Each suggestion has matches."""
+    """At most 4 accepted spellings that are similar to a query without matches, the best first."""
     systems, query = scope(taxonomy, words)
-    prefix = ""
-    if len(systems) < len(taxonomy.systems):
-        if elsewhere := spelled(taxonomy, [query]):
-            return [f"{code.system} {query}" for code in elsewhere]
-        prefix = f"{systems[0].system} "
-    if code := number(taxonomy, words):
-        query = code
-    else:
-        corrected = prefix + _corrected(taxonomy, systems, query)
-        if search(taxonomy, [corrected]):
-            return [corrected]
-    known = dict.fromkeys(spelling for system in systems for spelling in system.spellings)
+    known = dict.fromkeys(spelling for system in systems for spelling in system.index.plain)
     # With a lower cutoff, every short number is close to every other: 05 to 1005.
-    close = get_close_matches(query, known, n=4, cutoff=0.75)
-    return [prefix + spelling for spelling in close]
+    return get_close_matches(query, known, n=4, cutoff=0.75)
 
 
-def row_text(system: System, code: Code) -> str:
+def _row_text(system: System, code: Code) -> str:
     """The searched text of a code's row, normalized."""
-    return _row_text(code, system.categories.get(code.category, ""))
-
-
-# Cached: normalizing every row took most of the time of a search.
-@lru_cache(maxsize=1024)
-def _row_text(code: Code, category: str) -> str:
+    heading = system.categories.get(code.category, "")
     parts = (
         *(code.code, code.name, *code.aliases, code.description, code.causes, code.fix),
-        *(code.phase, code.category, category, code.outcome, code.owner),
+        *(code.phase, code.category, heading, code.outcome, code.owner),
     )
     return normalize(" ".join(parts))
 
 
 def _has_words(text: str, query: str) -> bool:
     return all(word in text for word in query.split())
-
-
-def _corrected(taxonomy: Taxonomy, systems: Iterable[System], query: str) -> str:
-    """The query with each word that no row has replaced by the closest word of a row."""
-    vocabulary = dict.fromkeys(taxonomy.systems)
-    for system in systems:
-        for code in system.codes:
-            vocabulary |= dict.fromkeys(_WORD.findall(row_text(system, code)))
-    words = query.split()
-    for i, word in enumerate(words):
-        if len(word) < _MIN_LENGTH or word in vocabulary:
-            continue
-        # A cheap filter before difflib: words that share less than half of the letters.
-        letters = set(word)
-        alike = [w for w in vocabulary if 2 * len(letters.intersection(w)) >= len(letters)]
-        words[i] = next(iter(get_close_matches(word, alike, cutoff=_SIMILAR)), word)
-    return " ".join(words)

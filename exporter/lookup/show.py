@@ -10,12 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.lookup.facts import facts
-from exporter.lookup.search import near, number, scope, search, spelled
-from exporter.names import UNKNOWN, UNKNOWN_CODES_PATH
+from exporter.lookup.search import near, scope, search, spelled
+from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 
-_WIDE = 96
-"""Width of the console, in characters, from which the table shows the outcome."""
 _STYLES = {Outcome.SUCCESS: "green", Outcome.NEUTRAL: "yellow", Outcome.FAILURE: "red"}
 
 
@@ -53,46 +51,29 @@ def _print_code(console: Console, system: System, code: Code) -> None:
 
 
 def _print_table(console: Console, system: System, codes: Sequence[Code]) -> None:
-    wide = console.width >= _WIDE
     console.print(Text.assemble((system.title, "bold"), f'  vendor page "{system.source}"'))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("Code", no_wrap=True)
     table.add_column("Name", min_width=20)
-    for heading in ("Phase", *(("Outcome",) if wide else ()), "Who acts", "Spike"):
+    for heading in ("Phase", "Who acts", "Spike"):
         table.add_column(heading, no_wrap=True)
     for code in codes:
-        cells = [Text(code.code, style="bold"), Text(code.name), Text(code.phase)]
-        if wide:
-            cells.append(Text(code.outcome, style=_STYLES[code.outcome]))
         severity = code.worst_severity
         style = "red" if severity is Severity.PAGE else ""
-        table.add_row(*cells, Text(code.owner), Text(severity, style=style))
+        cells = (Text(code.name), Text(code.phase), Text(code.owner), Text(severity, style=style))
+        table.add_row(Text(code.code, style="bold"), *cells)
     console.print(table)
 
 
 def _print_advice(console: Console, taxonomy: Taxonomy, words: Sequence[str]) -> None:
     systems, query = scope(taxonomy, words)
-    where = systems[0].title if len(systems) == 1 else "No system"
-    if code := number(taxonomy, words):
-        verb = "documents no" if len(systems) == 1 else "documents"
-        console.print(Text(f"{where} {verb} code {code}.", style="bold"))
-        console.print(
-            Text(
-                f'Events with it are counted as code="{UNKNOWN}", as failures; the raw codes are in '
-                f"{UNKNOWN_CODES_PATH}. If the code is correct, ask the vendor what it means and add "
-                'it as an alias or a new code in a YAML file that begins with "extends:" and the system; '
-                "otherwise correct the sender."
-            )
+    where = f" of {systems[0].title}" if len(systems) < len(taxonomy.systems) else ""
+    console.print(Text(f"No code{where} matches {query!r}.", style="bold"))
+    runbooks = ", ".join(system.unknown.runbook for system in systems)
+    console.print(
+        Text(
+            f'Events with another code are counted as code="{UNKNOWN}", as failures. Runbook: {runbooks}'
         )
-        runbooks = ", ".join(system.unknown.runbook for system in systems)
-        console.print(Text(f"Runbook: {runbooks}"))
-    else:
-        inside = f" of {where}" if len(systems) == 1 and len(taxonomy.systems) > 1 else ""
-        console.print(Text(f"No code{inside} matches {query!r}.", style="bold"))
+    )
     if close := near(taxonomy, words):
-        console.print(Text("Did you mean:"))
-        for suggestion in close:
-            console.print(Text(f"  codes {suggestion}"))
-    else:
-        system = next(iter(taxonomy.systems))
-        console.print(Text(f'"codes" lists all codes, "codes {system}" the codes of one system.'))
+        console.print(Text(f"Similar: {', '.join(close)}"))

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 import exporter
 from exporter import logs, names
-from exporter.errors import IGNORED_REASONS, REFUSED_REASONS, REJECTED_REASONS
+from exporter.errors import IGNORED_REASONS, REFUSALS, REFUSED_REASONS, REJECTED_REASONS
 from exporter.ledger.contract import MISCONFIGURATIONS, Ledger, Status
 
 _COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -19,7 +19,7 @@ _DELAY_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86400.0)
 """Seconds, from live senders to yesterday's file; 900 s is the default `max_event_age`."""
 _BOUNDS = ("age", "ids")
 """Why an id left the deduplication window: too old, or too many ids."""
-_STATUSES = (200, 204, 400, 401, 403, 404, 405, 408, 413, 415, 421, 422, 429, 431, 500, 503)
+_STATUSES = sorted({200, 204, *(refusal.status for refusal in REFUSALS)})
 
 
 class OwnMetrics:

@@ -77,13 +77,12 @@ def create_app(
         return document(settings, taxonomy)
 
     def metrics(request: Request) -> Response:
-        accept, encodings = (
-            ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")
-        )
         headers = {"vary": "accept, Accept-Encoding"}
         with own.scrape_seconds.time():
-            body, headers["content-type"] = exposition.render(registry, accept)
-            if exposition.takes_gzip(encodings):
+            body, headers["content-type"] = exposition.render(
+                registry, request.headers.get("accept", "")
+            )
+            if "gzip" in request.headers.get("accept-encoding", "").lower():
                 # In this thread: the middleware compresses on the event loop, and events waited.
                 body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
                 headers["content-encoding"] = "gzip"
@@ -91,9 +90,7 @@ def create_app(
 
     # Answered in a thread: adding up many series takes longer than an event may wait.
     pages: dict[str, Callable[[Request], Response]] = {
-        "/": lambda request: landing_page(
-            settings, taxonomy, _recent(request), ledger.status(), own, unknown_codes
-        ),
+        "/": lambda request: landing_page(settings, taxonomy, _recent(request), ledger.status()),
         names.CODES_PATH: lambda request: runbook_index().codes(
             _recent(request), request.query_params.get("q", "")
         ),

@@ -7,39 +7,21 @@ The operations are in openapi.yaml; the schemas come from the models.
 import json
 from importlib.resources import files
 from string import Template
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic.json_schema import models_json_schema
 
 import exporter
-from exporter import names
 from exporter.beacons.decode import MAX_EVENTS
 from exporter.beacons.route import MAX_BODY as MAX_BEACON
-from exporter.errors import REFUSALS
 from exporter.ops.models import MODELS
 from exporter.settings import Settings
-from exporter.settings.schema import Untitled
 from exporter.streampixel.builds import MAX_BODY as MAX_BUILD
 from exporter.taxonomy.model import Taxonomy
+from exporter.validation import Untitled
 
 Json = dict[str, Any]
-
-_OF_BEACONS: Final = {"origin_not_allowed", "unknown_key", "rate_limited"}
-_IMPOSSIBLE: Final = {
-    names.INGEST_PATH: _OF_BEACONS,
-    names.BEACONS_PATH + "{key}": {"unauthorized", "host_not_allowed", "throttled"},
-    names.BUILDS_PATH + "{token}": _OF_BEACONS | {"host_not_allowed", "too_many_events"},
-}
-"""The refusals that a path of ingest never answers."""
-_ELSEWHERE: Final = {"not_found", "method_not_allowed", "internal", "tls_handshake"}
-"""Refusals that are not answers to a correct request of any operation."""
-_GUARDED: Final = {
-    401: ["No valid token."],
-    421: ["No token file is set, and `allowed_hosts` lacks the Host."],
-    429: ["Too many wrong tokens from this address."],
-}
-"""The refusals of a page."""
 
 
 def document(settings: Settings, taxonomy: Taxonomy) -> Json:
@@ -70,7 +52,6 @@ def document(settings: Settings, taxonomy: Taxonomy) -> Json:
         operation = item.get("get") or item["post"]
         operation["tags"] = [listener]
         operation.setdefault("security", security[listener])
-        operation["responses"] |= _problems(path, listener)
     _add_schemas(document["components"]["schemas"], systems, settings.labels)
     return document
 
@@ -87,27 +68,3 @@ def _add_schemas(schemas: Json, systems: list[str], labels: tuple[str, ...]) -> 
         schemas[name]["properties"]["system"]["enum"] = systems
     label = {"type": ["string", "null"], "maxLength": 128}
     schemas["Event"]["properties"]["labels"]["properties"] = dict.fromkeys(labels, label)
-
-
-def _problems(path: str, listener: str) -> Json:
-    """The refusals of an operation, by status."""
-    titles: dict[int, list[str]] = {}
-    if listener == "ops" and path not in (names.HEALTHY_PATH, names.READY_PATH):
-        titles = _GUARDED
-    elif path in _IMPOSSIBLE:
-        for refusal in REFUSALS:
-            if refusal.reason not in _IMPOSSIBLE[path] | _ELSEWHERE:
-                title = f"{refusal.title} (`{refusal.reason}`)"
-                titles.setdefault(refusal.status, []).append(title)
-    return {str(status): _problem(status, "; ".join(titles[status])) for status in sorted(titles)}
-
-
-def _problem(status: int, description: str) -> Json:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    answer: Json = {
-        "description": description,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
-    if status in (429, 503):
-        answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
-    return answer

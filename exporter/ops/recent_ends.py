@@ -51,11 +51,8 @@ class Recent:
     @property
     def period(self) -> str:
         """The period of the history, in words."""
-        minutes = int(self.seconds // 60)
-        if minutes >= MINUTES:
-            return "the last hour"
-        passed = f"{minutes} minute{'s' * (minutes > 1)}" if minutes else f"{self.seconds:.0f} s"
-        return f"the {passed} since the exporter started"
+        hour = self.seconds >= 60 * MINUTES
+        return "the last hour" if hour else "the time since the exporter started"
 
 
 class RecentEnds:

@@ -24,12 +24,12 @@ def _source(text: str) -> str:
 
 _PART: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=_)")
 STYLE: Final = _read("page.css")
-SCRIPTS: Final = {name: _read(f"{name}.js") for name in ("codes", "copy")}
+SCRIPT: Final = _read("copy.js")
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         f"style-src {_source(STYLE)}",
-        f"script-src {' '.join(map(_source, SCRIPTS.values()))}",
+        f"script-src {_source(SCRIPT)}",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
@@ -51,11 +51,6 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup, escape
 
-    def code_spans(text: str) -> Markup:
-        pieces = enumerate(str(escape(text)).split("`"))
-        spans = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in pieces)
-        return Markup("".join(spans))  # noqa: S704 - escaped above
-
     def breakable(text: str) -> Markup:
         """A name that may be broken between its parts, on narrow screens."""
         return Markup(_PART.sub("<wbr>", str(escape(text))))  # noqa: S704 - escaped
@@ -69,13 +64,11 @@ def _environment() -> "Environment":
         auto_reload=False,
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    environment.filters.update(
-        thousands="{:,}".format, utc=_utc, code_spans=code_spans, breakable=breakable
-    )
+    environment.filters.update(thousands="{:,}".format, utc=_utc, breakable=breakable)
     # In the page itself, so that a page is a single authenticated request.
     environment.globals.update(
         style=Markup(STYLE),  # noqa: S704 - a file of this package
-        scripts={name: Markup(text) for name, text in SCRIPTS.items()},  # noqa: S704
+        script=Markup(SCRIPT),  # noqa: S704
     )
     return environment
 

@@ -6,13 +6,17 @@ from importlib.util import find_spec
 from typing import Final
 from urllib.parse import unquote
 
+from exporter.validation import PORT, Pattern
+
 _PORT: Final = 6379
-_URL: Final = re.compile(r"redis(s)?(\+cluster)?://(?:([^@/]*)@)?([^@/?#]+)(?:/(\d*))?")
-_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d{1,5}))?")
-_WAIT: Final = re.compile(r"aof|replicas:([1-9]\d?)")
-URL_PATTERN: Final = r"rediss?(\+cluster)?://([^:@/]*@)?[^\s@/?#]+(/\d*)?"
-"""For editors. `parse` is stricter."""
-WAIT_PATTERN: Final = _WAIT.pattern
+_HOST: Final = rf"(?:\[[0-9a-fA-F:.]+\]|[^\s\x00-\x1f\x7f:\[\]@/?#,]+)(?::{PORT})?"
+URL: Final = Pattern(
+    rf"redis(s)?://(?:([^:@/]*)@)?({_HOST})(?:/(\d*))?"
+    rf"|redis(s)?\+cluster://(?:([^:@/]*)@)?({_HOST}(?:,{_HOST})*)/?",
+    "write redis://[USER@]HOST[:PORT][/DATABASE] or redis+cluster://[USER@]HOST[:PORT],…, with rediss for "
+    "TLS, and the password in the file ledger_password_file",
+)
+WAIT: Final = Pattern(r"aof|replicas:([1-9]\d?)", "write aof, or replicas:N such as replicas:1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +31,21 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Parse `scheme://[user@]host[:port][/database]`.
-
-    A Cluster has `host[:port],host[:port],…` and no database. Raises `ValueError`, whose text never
-    repeats the URL: it may hold a password.
-    """
-    match = _URL.fullmatch(url)
-    if match is None:
-        raise ValueError(
-            "not a URL of the form SCHEME://[USER@]HOST[:PORT], with redis://, rediss://, "
-            "redis+cluster://, rediss+cluster://"
-        )
-    tls, cluster, user, hosts, database = match.groups()
-    if ":" in (user or ""):
-        raise ValueError(
-            "has a password, which would appear wherever settings are shown: use a file, "
-            "ledger_password_file"
-        )
-    addresses = tuple(map(_host, hosts.split(",")))
-    if not cluster and len(addresses) > 1:
-        raise ValueError("has several hosts, which only a Cluster has: redis+cluster://")
-    if cluster and database:
-        raise ValueError("has a database number, which a Cluster does not have")
-    username = unquote(user) if user else None
-    return Address(addresses, bool(tls), bool(cluster), username, int(database or 0))
+    """The address in a URL that matches `URL`."""
+    match = re.fullmatch(URL.regex, url)
+    assert match is not None
+    tls, user, host, database, cluster_tls, cluster_user, nodes = match.groups()
+    return Address(
+        hosts=tuple(map(_host, (host or nodes).split(","))),
+        tls=bool(tls or cluster_tls),
+        cluster=nodes is not None,
+        username=unquote(user or cluster_user or "") or None,
+        database=int(database or 0),
+    )
 
 
-def check_url(url: str) -> str:
-    """The URL, unchanged. Raises `ValueError`, which never repeats the URL."""
-    parse(url)
+def check_extra(url: str) -> str:
+    """The URL, unchanged. Raises `ValueError` without the extra."""
     if find_spec("redis") is None or find_spec("hiredis") is None:
         raise ValueError("needs the extra: pip install 'session-end-exporter[redis]'")
     return url
@@ -67,21 +57,10 @@ def masked(url: str) -> str:
 
 
 def replicas(wait: str) -> int:
-    """How many Redis replicas a `ledger_wait` needs; 0 for `aof`. Raises `ValueError`."""
-    match = _WAIT.fullmatch(wait)
-    if match is None:
-        raise ValueError("write aof, or replicas:N such as replicas:1")
-    return int(match[1] or 0)
-
-
-def check_wait(wait: str) -> str:
-    """A value of the setting `ledger_wait`, unchanged. Raises `ValueError`."""
-    replicas(wait)
-    return wait
+    """How many Redis replicas a `ledger_wait` needs; 0 for `aof`."""
+    return int(wait.removeprefix("replicas:")) if wait != "aof" else 0
 
 
 def _host(text: str) -> tuple[str, int]:
-    match = _HOST.fullmatch(text)
-    if match is None or int(match[2] or _PORT) > 65535:
-        raise ValueError("has a host that is not HOST or HOST:PORT")
-    return match[1].strip("[]"), int(match[2] or _PORT)
+    ((host, port),) = re.findall(r"^\[?(.*?)\]?(?::(\d+))?$", text)
+    return host, int(port or _PORT)

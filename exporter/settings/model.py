@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from exporter.event_fields import attribute_key
 from exporter.settings.values import (
-    AnonymousListeners,
     ApiUrl,
     AttributeNames,
     BaseUrl,
@@ -77,7 +76,7 @@ class Settings(BaseModel):
         None,
         "file with tokens of the ops listener, one per line; in a browser, a token is the password",
     )
-    allow_anonymous: AnonymousListeners = _setting(
+    allow_anonymous: Literal["none", "ingest", "ops", "both"] = _setting(
         "none",
         "listeners that may be reachable from other machines without tokens: none, ingest, ops or both",
     )

@@ -1,6 +1,5 @@
 """Reads settings: flags win over variables, variables over the TOML file. A mistake is a line of text."""
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +11,8 @@ from pydantic import ValidationError
 from exporter.errors import ConfigError
 from exporter.settings.ledger_address import masked
 from exporter.settings.model import Settings, conflicts
-from exporter.settings.values import split, unit
+from exporter.settings.values import Quantity, split
+from exporter.validation import message
 
 PREFIX: Final = "SESSION_EXPORTER_"
 _PATHS: Final = {
@@ -20,25 +20,6 @@ _PATHS: Final = {
     for name, field in Settings.model_fields.items()
     if Path in (field.annotation, *get_args(field.annotation))
 }
-_INSTRUCTIONS: Final = {
-    "bool": "write true or false",
-    "greater_than": "write more than {gt:g}{unit}",
-    "greater_than_equal": "write at least {ge:g}{unit}",
-    "less_than_equal": "write at most {le:.16g}{unit}",
-    "finite_number": "write a finite number",
-    "float": "write a number",
-    "int": "write a whole number",
-    "literal_error": "write {expected}",
-    "path_type": "write a path in quotes",
-    "string_type": "write text in quotes",
-    "string_unicode": "write UTF-8 text",
-    "string_too_short": "write a text that is not empty",
-    "too_long": "list at most {max_length} items",
-    "too_short": "list at least {min_length}",
-    "tuple_type": "write a list",
-    "value_error": "{error}",
-}
-"""Instructions for pydantic's errors, by type or by the first word of the type."""
 
 
 def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]:
@@ -53,7 +34,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
     named = os.environ[variables.pop("config")] if "config" in variables else ""
     # The value of an unknown variable is not shown: it may be a token in the wrong place.
     unknown = {name: key for name, key in variables.items() if name not in Settings.model_fields}
-    mistakes = [f"{unknown[name]}: {_no_such_setting(name)}" for name in sorted(unknown)]
+    mistakes = [f"{unknown[name]}: no such setting" for name in sorted(unknown)]
     config = config or (Path(named) if named else None)
     table = _table(config, mistakes) if config is not None else {}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -64,7 +45,7 @@ def read(config: Path | None = None, **flags: Any) -> tuple[Settings, list[str]]
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        mistakes += [_mistake(dict(item), places) for item in error.errors()]
+        mistakes += [_mistake(dict(item), values, places) for item in error.errors()]
         wrong = {str(item["loc"][0]) for item in error.errors()}
         settings = Settings(**{name: value for name, value in values.items() if name not in wrong})
     for names, instruction in conflicts(settings):
@@ -96,18 +77,20 @@ def _relative_to(folder: Path, value: Any) -> Any:
     return str(folder / value) if value and isinstance(value, str) else value
 
 
-def _mistake(error: Mapping[str, Any], places: Mapping[str, str]) -> str:
-    """One of pydantic's errors; `places` says where each setting was set."""
+def _mistake(error: Mapping[str, Any], values: Mapping[str, Any], places: Mapping[str, str]) -> str:
+    """One of pydantic's errors; `places` says where each of the `values` was set."""
     name, *index = error["loc"]
-    place = places[str(name)] + "".join(f"[{number}]" for number in index)
+    place = places[name] + "".join(f"[{number}]" for number in index)
     if error["type"] == "extra_forbidden":
-        return f"{place}: {_no_such_setting(str(name))}"
-    field_unit = unit(Settings.model_fields[str(name)])
-    context: dict[str, Any] = {"unit": "" if field_unit == "B" else field_unit}
-    context |= {"msg": error["msg"], **error.get("ctx", {})}
-    group = error["type"].partition("_")[0]
-    instruction = _INSTRUCTIONS.get(error["type"]) or _INSTRUCTIONS.get(group, "{msg}")
-    return _assigned(place, error["input"], instruction.format(**context))
+        return f"{place}: no such setting"
+    rule = message(error)
+    if error["type"].startswith(("greater_than", "less_than")):
+        quantities = (
+            item for item in Settings.model_fields[name].metadata if isinstance(item, Quantity)
+        )
+        rule += "".join(f" {quantity.unit}" for quantity in quantities)
+    # The input of a bound is a number of seconds or bytes, whatever its unit was.
+    return _assigned(place, error["input"] if index else values[name], rule)
 
 
 def _assigned(place: str, value: object, instruction: str) -> str:
@@ -115,12 +98,6 @@ def _assigned(place: str, value: object, instruction: str) -> str:
     if isinstance(value, str) and "://" in value:
         value = masked(value)
     return f"{place} = {value!r}: {instruction}"
-
-
-def _no_such_setting(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=3, cutoff=0.5)
-    names = ", ".join(near or Settings.model_fields)
-    return f"no such setting; {'similar' if near else 'all'}: {names}"
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:

@@ -1,12 +1,11 @@
 """HTTP client of Streampixel's live stats. Only a configured poller imports httpx.
 
-`GET /projects/userStats/{projectId}?userId=…&apikey=…` → `{"liveUser": 7, "queueUser": 2}`; an error
-is `{"message": "…"}` (docs.streampixel.io, "Project User Stats" and "Rate limits & error codes").
+`GET /projects/userStats/{projectId}?userId=…&apikey=…` → `{"liveUser": 7, "queueUser": 2}`
+(docs.streampixel.io, "Project User Stats" and "Rate limits & error codes").
 """
 
 import asyncio
 import logging
-import re
 import ssl
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -21,17 +20,12 @@ MAX_BODY: Final = 64 * 1024
 """Bytes of an answer; a documented answer has 30."""
 _MAX_RETRY_AFTER: Final = 3600.0
 _REASONS: Final = {401: "unauthorized", 403: "unauthorized", 404: "not_found", 429: "throttled"}
-_INVALID: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _Count = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class _Stats(msgspec.Struct):
     liveUser: _Count  # noqa: N815 (Streampixel's spelling)
     queueUser: _Count  # noqa: N815
-
-
-class _Error(msgspec.Struct):
-    message: str = ""
 
 
 class StatsClient:
@@ -64,47 +58,36 @@ class StatsClient:
         )
 
     async def users(self, project: str) -> Users:
-        """The users of a project now. Raises `PollFailed`; its text never contains the key."""
-        key = self._key()
+        """The users of a project now. Raises `PollFailed` without text of the server, which may repeat the
+        key."""
+        url = f"{self._url}/projects/userStats/{project}"
+        params = {"userId": self._user, "apikey": self._key()}
         self._http.cookies.clear()
+        body = b""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._request(project, key)
-        except PollFailed as error:
-            failure = error
+            async with (
+                asyncio.timeout(self._timeout),
+                self._http.stream("GET", url, params=params) as response,
+            ):
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise PollFailed("bad_answer", f"more than {MAX_BODY:,} bytes")
         except TimeoutError:
-            failure = PollFailed("timeout", f"no complete answer within {self._timeout:g} s")
+            detail = f"no complete answer within {self._timeout:g} s"
+            raise PollFailed("timeout", detail) from None
         except httpx.HTTPError as error:
             invalid = isinstance(error, httpx.RemoteProtocolError)
-            closed = "without sending" in str(error)
-            reason = "bad_answer" if invalid and not closed else "connection"
-            failure = PollFailed(reason, str(error))
-        # Servers echo the request's URL, with the key plain or percent-encoded.
-        pattern = "".join(f"(?:{re.escape(char)}|%(?i:{ord(char):02x}))" for char in key)
-        failure.detail = re.sub(pattern, "***", failure.detail)
-        raise failure
-
-    async def _request(self, project: str, key: str) -> Users:
-        url = f"{self._url}/projects/userStats/{project}"
-        params = {"userId": self._user, "apikey": key}
-        body = b""
-        async with self._http.stream("GET", url, params=params) as response:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise PollFailed("bad_answer", f"the answer has more than {MAX_BODY:,} bytes")
+            reason = "bad_answer" if invalid else "connection"
+            raise PollFailed(reason, type(error).__name__) from None
         status = response.status_code
+        if status != 200:
+            reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")
+            text = response.headers.get("retry-after", "").strip()
+            seconds = float(text) if text.isdecimal() else 0.0
+            raise PollFailed(reason, f"status {status}", min(seconds, _MAX_RETRY_AFTER))
         try:
-            if status == 200:
-                stats = msgspec.json.decode(body, type=_Stats)
-                return stats.liveUser, stats.queueUser
-            message = msgspec.json.decode(body, type=_Error).message
-        except _INVALID as error:
-            if status == 200:
-                raise PollFailed("bad_answer", f"status 200: {error}") from None
-            message = ""
-        reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")
-        text = response.headers.get("retry-after", "").strip()
-        seconds = float(text) if text.isdecimal() else 0.0
-        detail = f"status {status}: {message}".rstrip(": ")
-        raise PollFailed(reason, detail, min(seconds, _MAX_RETRY_AFTER))
+            stats = msgspec.json.decode(body, type=_Stats)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise PollFailed("bad_answer", "no JSON object with liveUser and queueUser") from None
+        return stats.liveUser, stats.queueUser

@@ -41,8 +41,7 @@ MAX_DELAY: Final = 600.0
 """Seconds between polls of a project that fails: recovery is seen within ten minutes. Also the longest
 interval: SessionEndExporterLiveStatsFailed allows for two failures in a row."""
 FRESH_INTERVALS: Final = 3
-"""Intervals, or cycles of polls that last longer, after which numbers are not exported: a queue of an hour
-ago would mislead."""
+"""Intervals after which numbers are not exported: a queue of an hour ago would mislead."""
 TIMEOUT: Final = 10.0
 """Seconds for a request, from the connection to the end of the answer."""
 
@@ -62,18 +61,16 @@ class PollFailed(Exception):
 
 @dataclass(slots=True)
 class Project:
-    """`due` and `answered` are times of the poller's clock, `duration` is the last successful poll's in
-    seconds, `last_success` is Unix time or 0."""
+    """`due` and `answered` are times of the poller's clock, `last_success` is Unix time or 0."""
 
     # The event loop changes a project; scrapes read it in another thread.
     id: str
     due: float
     users: Users | None = None
     answered: float = 0.0
-    duration: float = 0.0
     last_success: float = 0.0
     failures: int = 0
-    reason: str = ""
+    delay: float = 0.0  # after the last failure, in seconds
 
 
 @dataclass(eq=False)
@@ -102,9 +99,7 @@ class Poller(Collector):
                 (names.LIVE_STATS_SUCCESS, "Unix time of the last successful poll; 0 for never."),
             )
         ]
-        # Polls of a slow API: a project's turn comes later than its interval.
-        cycle = sum(project.duration for project in self.projects)
-        longest = FRESH_INTERVALS * max(self.interval, cycle)
+        longest = FRESH_INTERVALS * self.interval
         for project in self.projects:
             labels = (SYSTEM, project.id)
             success.add_metric(labels, project.last_success)
@@ -135,26 +130,23 @@ class Poller(Collector):
                 log.info("live stats recovered", project=project.id, failures=project.failures)
             project.users, project.answered = users, self.clock()
             project.last_success = time.time()
-            project.failures, project.reason = 0, ""
+            project.failures, project.delay = 0, 0.0
             project.due = start + self.interval
-            # Not of a failure: timeouts would keep old numbers.
-            project.duration = project.answered - start
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
         self.on_failure(failure.reason)
-        delay = self.interval * 2.0 ** min(project.failures, 10)
-        delay = max(min(delay, MAX_DELAY), failure.retry_after)
+        project.delay = min(2 * project.delay or self.interval, MAX_DELAY)
+        delay = max(project.delay, failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
         project.due = self.clock() + delay * random.uniform(1, 1.1)  # noqa: S311
-        project.failures += 1
         if failure.reason == "throttled":
             # Streampixel's rate limits are per account.
             for other in self.projects:
                 other.due = max(other.due, project.due)
-        if project.reason != failure.reason:
-            project.reason = failure.reason
+        if not project.failures:
             fields = {"reason": failure.reason, "detail": failure.detail}
             log.warning("live stats failed", project=project.id, **fields)
+        project.failures += 1
 
 
 @asynccontextmanager
@@ -198,13 +190,10 @@ def failure_counter(registry: CollectorRegistry) -> Counter:
 
 
 def read_key(path: Path) -> str:
-    """The API key in a file. Raises `ConfigError` with file and line, never with their text."""
+    """The API key in a file. Raises `ConfigError`, never with the key."""
     lines = secrets(path)
-    if not lines:
-        raise ConfigError(f"{path}: the file has no key: write it on one line")
-    if len(lines) > 1:
-        raise ConfigError(f"{path}:{lines[1][0]}: the file has a second key: write only one")
-    number, key = lines[0]
-    if not is_word(key):
-        raise ConfigError(f"{path}:{number}: a key is one word of printable ASCII characters")
-    return key
+    if len(lines) != 1 or not is_word(lines[0][1]):
+        raise ConfigError(
+            f"{path}: the key must be one word of printable ASCII characters on one line"
+        )
+    return lines[0][1]

@@ -4,26 +4,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from exporter.taxonomy.model import Code
 from exporter.taxonomy.spellings import compact, meanings, normalize, pattern
+
+if TYPE_CHECKING:
+    from exporter.taxonomy.model import Code
 
 
 @dataclass(slots=True)
 class Index:
     """`plain` maps readable spellings to codes, `compact` every compact spelling to names of codes.
 
-    `possible` is the `pattern` of the latter. `clashes` has pairs of codes, in the order of the file, with
-    the spellings that mean both.
+    `possible` is the `pattern` of the latter. `clashes` has spellings, each with two codes that it means.
     """
 
-    plain: dict[str, Code] = field(default_factory=dict)
+    plain: dict[str, "Code"] = field(default_factory=dict)
     compact: dict[str, frozenset[str]] = field(default_factory=dict)
     possible: re.Pattern[str] = field(init=False)
-    clashes: dict[tuple[Code, Code], list[str]] = field(default_factory=dict)
+    clashes: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def index(codes: Sequence[Code]) -> Index:
+def index(codes: Sequence["Code"]) -> Index:
     result = Index()
     for code in codes:
         for text in (*numbers(code.code), code.name, *code.aliases):
@@ -31,18 +33,14 @@ def index(codes: Sequence[Code]) -> Index:
             if key := compact(text):
                 result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
     result.possible = pattern(result.compact)
-    places = {code.code: place for place, code in enumerate(codes)}
     shared = shared_names(codes)
     for code in codes:
         names = () if normalize(code.name) in shared else (code.name,)
         for spelling in map(normalize, (*numbers(code.code), *names, *code.aliases)):
             first = result.plain.setdefault(spelling, code)
             meant = meanings(spelling, result.compact, result.possible)
-            for other in {first.code, *meant} - {code.code}:
-                low, high = sorted((places[code.code], places[other]))
-                texts = result.clashes.setdefault((codes[low], codes[high]), [])
-                if spelling not in texts:
-                    texts.append(spelling)
+            others = {first.code, *meant} - {code.code}
+            result.clashes += [(spelling, code.code, other) for other in others]
     return result
 
 
@@ -53,7 +51,7 @@ def numbers(code: str) -> tuple[str, ...]:
     return (code,)
 
 
-def shared_names(codes: Iterable[Code]) -> frozenset[str]:
+def shared_names(codes: Iterable["Code"]) -> frozenset[str]:
     """The normalized names of more than one code. They are accepted together with a number only."""
     keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
     counts = Counter(keys[code.name] for code in codes)

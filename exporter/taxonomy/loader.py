@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError
+from exporter.taxonomy.file import OVERLAY
 from exporter.taxonomy.model import Taxonomy
 from exporter.taxonomy.spellings import normalize
-from exporter.taxonomy.system import OVERLAY_KEYS, read_system
+from exporter.taxonomy.system import read_system
 from exporter.yaml_file import Line
 from exporter.yaml_mapping import YamlMapping, read
 
@@ -25,27 +26,28 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     documents: dict[str, YamlMapping] = {}
     overlays: list[YamlMapping] = []
     for path in _files([_SHIPPED, *folders], mistakes):
-        document = read(path, "the system", mistakes)
+        document = read(path, mistakes)
         if document is None:
             continue
-        written = document.scalar("system")
-        name = str(path) if written is None else written
-        if "extends" in document:
+        name = str(document.values.get("system", path))
+        if "extends" in document.values:
             overlays.append(document)
         elif name in documents:
             document.wrong(
+                document.line_of("system"),
+                f"is loaded already, from {documents[name].line.path}; to change it, write extends: {name} "
+                "in place of this line, and only what differs",
                 "system",
-                f"system {name!r} is loaded already, from {documents[name].line.path}; to change "
-                f'it, write "extends: {name}" in place of "system: {name}", and only what differs',
             )
         else:
             documents[name] = document
     changes: dict[str, list[YamlMapping]] = {name: [] for name in documents}
     for overlay in overlays:
-        overlay.what = "the overlay"
-        overlay.expect(OVERLAY_KEYS[:1], optional=OVERLAY_KEYS[1:])
-        if extended := overlay.one_of("extends", tuple(documents)):
-            changes[extended].append(overlay)
+        extended = str(overlay.values["extends"])
+        if overlay.validate(OVERLAY) and extended not in documents:
+            line = overlay.line_of("extends")
+            overlay.wrong(line, f"must be one of {', '.join(documents)}", "extends")
+        changes.setdefault(extended, []).append(overlay)
     systems = {
         name: system
         for name, document in documents.items()
@@ -77,22 +79,22 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
     """
     rows: dict[str, YamlMapping] = {}
     for source in (document, *overlays):
-        if source is not document and "objective" in source:
+        if source is not document and "objective" in source.values:
             _take(document, "objective", source, document)
         first: dict[str, Line] = {}
         for row in source.mappings("codes"):
-            written = row.scalar("code")
-            # A row without a code is reported when it is read.
-            code = str(row.line) if written is None else normalize(written)
-            line = row.line_of("code")
-            if (other := first.setdefault(code, line)) != line:
-                row.wrong(
-                    line, f"code {code!r} is written twice, first on {other.relative_to(line)}"
-                )
-            elif (target := rows.setdefault(code, row)) is not row:
-                # `text` reports a code that is not quoted, which would match nevertheless.
-                row.what = f"code {row.text('code')!r}"
-                for key in row.names():
+            code, line = row.values.get("code"), row.line_of("code")
+            if code is None:
+                row.wrong(line, "is required", "code")
+                continue
+            row.what = f"code {code!r}"
+            if not isinstance(code, str):
+                row.wrong(line, "must be text in quotes", "code")
+            name = normalize(str(code))
+            if (other := first.setdefault(name, line)) != line:
+                row.wrong(line, f"is written twice, first on {other}")
+            elif (target := rows.setdefault(name, row)) is not row:
+                for key in row.values:
                     if key != "code":
                         _take(target, key, row, document)
     yield from rows.values()
@@ -101,11 +103,8 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
 def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapping) -> None:
     """Copy a key, and report two overlays with different values of it."""
     line, other = source.line_of(key), target.line_of(key)
-    replaces = key in target and other.path != document.line.path and key != "aliases"
-    if replaces and target.scalar(key) != source.scalar(key):
-        source.wrong(
-            line,
-            f"{key} in {source.what} has another value on {other.relative_to(line)}; overlays must "
-            "agree: remove one of the two",
-        )
+    replaces = key in target.values and other.path != document.line.path and key != "aliases"
+    if replaces and target.values[key] != source.values[key]:
+        rule = f"has another value on {other}; remove one of the two"
+        source.wrong(line, rule, key)
     target.take(key, source)

@@ -1,12 +1,15 @@
 """The model of a taxonomy: systems and their codes."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, StrictBool, StrictFloat
 
 from exporter.names import CODES_PATH, SERIES_LABELS, UNKNOWN
+from exporter.taxonomy.index import Index
 from exporter.taxonomy.spellings import meanings, normalize
+from exporter.validation import STRICT, OneLine, Pattern, Text
 
 
 class Phase(StrEnum):
@@ -56,30 +59,101 @@ LONGEST_HELP: Final = 1000
 """Bytes of `causes` and of `fix`: they are labels of a series and part of every notification."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+_UNRESERVED: Final = Pattern(
+    # In any case: normalized spellings are compared.
+    rf"(?!\s*{''.join(f'[{letter.upper()}{letter}]' for letter in UNKNOWN)}\s*$)[\s\S]*",
+    f"{UNKNOWN!r} is reserved for undocumented codes",
+)
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > LONGEST_HELP:
+        raise ValueError(f"must have at most {LONGEST_HELP} bytes")
+    return text
+
+
+Name = Annotated[
+    str,
+    Field(max_length=64),
+    Pattern(
+        "[a-z][a-z0-9_]*",
+        "must have lower-case letters, digits and _, starting with a letter",
+    ),
+    _UNRESERVED,
+]
+CodeName = Annotated[
+    str,
+    Field(max_length=64),
+    # A code is a path segment of its runbook and part of file names: no slash, no space.
+    Pattern(
+        "[A-Za-z0-9][A-Za-z0-9_.-]*",
+        "must have letters, digits, '.', '_' and '-', starting with a letter or digit",
+    ),
+    _UNRESERVED,
+]
+Spelling = Annotated[OneLine, _UNRESERVED]
+_PhaseName = Annotated[
+    str,
+    GetPydanticSchema(
+        lambda _, handler: handler(Annotated[Phase, AfterValidator(lambda phase: phase.value)])
+    ),
+]
+_Help = Annotated[Text, Field(max_length=LONGEST_HELP), AfterValidator(_short)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A code as a file has it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    code: Annotated[
+        CodeName, Field(description='The code as the vendor writes it. Quote a number: "07".')
+    ]
+    name: Annotated[Spelling, Field(description="The usual name.")]
+    phase: Annotated[_PhaseName, Field(description="Where the session ended.")]
+    category: Annotated[str, Field(description="One of the categories of the system.")]
+    outcome: Annotated[
+        Outcome,
+        Field(description="neutral: the user's choice, or a limit; not part of the success ratio."),
+    ]
+    owner: Annotated[Owner, Field(description="Who acts on a spike.")]
+    severity: Annotated[
+        Severity,
+        Field(
+            description="Effect of a spike: page wakes on-call, ticket opens a ticket, none does neither."
+        ),
+    ]
+    description: Annotated[Text, Field(description="The meaning in one sentence.")]
+    causes: Annotated[_Help, Field(description="The usual causes.")]
+    fix: Annotated[_Help, Field(description="The first actions.")]
+    aliases: Annotated[
+        tuple[Spelling, ...],
+        Field(
+            description="Further texts that senders use. Case, spaces and punctuation do not matter."
+        ),
+    ] = ()
+    planned: Annotated[
+        StrictBool,
+        Field(description="true if bursts are expected, such as restarts during a maintenance."),
+    ] = False
+    spike_floor: Annotated[
+        StrictFloat | None,
+        Field(ge=0, description="Minimum count of ends in 5 minutes for a spike."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code(Row):
     """A documented code.
 
     `phase` and `category` are label values; only the unknown code has `"unknown"`. `aliases` are the
     spellings written in the YAML. `planned` codes come in expected bursts, such as a maintenance.
-    `spike_floor` is the minimum count of ends in 5 minutes for a spike. `changed_by` lists the lines and
-    keys of overlays that changed the code.
+    `spike_floor` is the minimum count of ends in 5 minutes for a spike. `changed_by` lists the lines of
+    overlays that changed the code.
     """
 
     system: str
-    code: str
-    name: str
-    phase: str
-    category: str
-    outcome: Outcome
-    owner: Owner
-    severity: Severity
-    description: str
-    causes: str
-    fix: str
-    aliases: tuple[str, ...] = ()
-    planned: bool = False
-    spike_floor: float | None = None
     changed_by: str = ""
 
     @property
@@ -105,8 +179,7 @@ class System:
 
     `title` is the displayed name, `source` the vendor's page; `phase_source` is `"vendor"` or
     `"derived"` (by us). `categories` maps label values to headings. `objective` is the target of the
-    success ratio. `spellings` maps readable spellings to their code, and `compact` all compact ones to
-    names of codes; `possible` is their pattern (see `exporter.taxonomy.spellings`).
+    success ratio.
     """
 
     system: str
@@ -117,9 +190,7 @@ class System:
     codes: tuple[Code, ...]
     normal: Code
     unknown: Code
-    spellings: dict[str, Code]
-    compact: dict[str, frozenset[str]]
-    possible: re.Pattern[str]
+    index: Index
     objective: float = DEFAULT_OBJECTIVE
 
     @property
@@ -138,10 +209,10 @@ class System:
             raw = str(raw)
         if len(raw) > LONGEST_SPELLING:
             return self.unknown
-        if code := self.spellings.get(normalize(raw)):
+        if code := self.index.plain.get(normalize(raw)):
             return code
-        codes = meanings(raw, self.compact, self.possible)
-        return self.spellings[normalize(*codes)] if len(codes) == 1 else self.unknown
+        codes = meanings(raw, self.index.compact, self.index.possible)
+        return self.index.plain[normalize(*codes)] if len(codes) == 1 else self.unknown
 
 
 @dataclass(frozen=True, slots=True)

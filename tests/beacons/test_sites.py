@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.beacons.sites import NAME, Sites, SitesLoader, hash_key, make_key
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
-from exporter.beacons.sites import Sites, SitesLoader, hash_key, make_key
 from exporter.errors import ConfigError
 from exporter.token_bucket import Limit
 
@@ -50,10 +50,7 @@ def test_each_key_leads_to_its_site(tmp_path: Path) -> None:
     assert site.labels == {"region": frozenset({"eu-west", "us-east"})}
 
 
-NOT_AN_ORIGIN = (
-    "is not an origin as browsers send it; write scheme://host or scheme://host:port, in lower case, "
-    "without default port, path or wildcard, such as https://shop.example"
-)
+NOT_A_HASH = "5: sites[1] keys[1]: is not a hash as `session-end-exporter beacon-key` prints it"
 KEY_LINE, ORIGIN = f'keys: ["{HASH}"]', "https://shop.example"
 SECOND = SOUND.removeprefix("sites:\n").replace(HASH, hash_key("b"))
 COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("project", 1)
@@ -62,58 +59,56 @@ COMBINATIONS = "    rate: 1\n    labels:\n" + values("region", 198) + values("pr
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (SOUND, "", "1: the file must be a mapping of keys, not an empty file"),
-        (SOUND, "sites: []\n", "1: sites in the file is empty"),
-        ("", "more: 1\n", "6: unknown key 'more' in the file; allowed are sites"),
+        (SOUND, "", "1: must be a mapping of keys"),
+        (SOUND, "sites: []\n", "1: sites: is empty"),
+        ("", "more: 1\n", "6: more: no such key"),
         (
             "",
             "    orign: x\n",
-            "6: unknown key 'orign' in sites[1]; allowed are site, system, origins, keys, rate, burst, "
-            "labels",
+            "6: sites[1] orign: no such key",
         ),
         (
             "site: shop\n    ",
             "",
-            "2: key 'site' is missing in sites[1]; required are site, system, origins, keys",
+            "2: sites[1] site: is required",
         ),
         (
             "shop\n",
             "Shop 1\n",
-            "2: site 'Shop 1' is not a site's name; allowed are lower-case letters, digits, '.', '_' and "
-            "'-', starting with a letter or digit",
+            f"2: sites[1] site: {NAME.rule}",
         ),
         (
             "streampixel",
             "other",
-            "3: system 'other' in sites[1] is not allowed; allowed are softdrive, streampixel",
+            "3: sites[1] system: must be one of softdrive, streampixel",
         ),
-        (ORIGIN, ORIGIN + "/", f"4: origin '{ORIGIN}/' in sites[1] {NOT_AN_ORIGIN}"),
-        (ORIGIN, '"*"', f"4: origin '*' in sites[1] {NOT_AN_ORIGIN}"),
-        (f"[{ORIGIN}]", "[]", "4: origins in sites[1] is empty"),
+        (ORIGIN, ORIGIN + "/", f"4: sites[1] origins[1]: {VALID_ORIGIN.rule}"),
+        (ORIGIN, '"*"', f"4: sites[1] origins[1]: {VALID_ORIGIN.rule}"),
+        (f"[{ORIGIN}]", "[]", "4: sites[1] origins: is empty"),
         (
             HASH,
             "my-secret-key",
-            "5: a key in sites[1] is not sha256: and 64 hexadecimal digits, as `session-end-exporter "
-            "beacon-key` prints them",
+            NOT_A_HASH,
         ),
+        (HASH, hash_key(""), NOT_A_HASH),
         (
             KEY_LINE,
             f'keys: ["{HASH}", "{HASH}"]',
-            "5: a key in sites[1] is written twice, first for site 'shop'",
+            "5: sites[1] keys[2]: is written twice",
         ),
-        ("", SECOND, "6: site 'shop' is written twice, first on line 2"),
-        ("", "    rate: .inf\n", "6: rate in sites[1] must be a number from 0.001"),
-        ("", "    burst: 0\n", "6: burst in sites[1] must be a number from 1"),
-        ("", "    burst: 1.5\n", "6: burst in sites[1] must be a whole number"),
+        ("", SECOND, "6: sites[2] site: is written twice"),
+        ("", "    rate: .inf\n", "6: sites[1] rate: must be a finite number"),
+        ("", "    burst: 0\n", "6: sites[1] burst: must be greater than or equal to 1"),
+        ("", "    burst: 1.5\n", "6: sites[1] burst: must be a valid integer"),
         (
             "",
             "    labels: {tenant: [a]}\n",
-            "6: label 'tenant' in sites[1] is not configured; the setting `labels` has region, project",
+            "6: sites[1] labels tenant: is not in the setting `labels`",
         ),
         (
             "",
             COMBINATIONS,
-            "7: labels in sites[1] allow 600 combinations of values, with `other` and empty; allowed are 200",
+            "7: sites[1] labels: allow 600 combinations of values, with `other` and empty; allowed are 200",
         ),
     ],
 )
@@ -138,7 +133,7 @@ def test_labels_have_at_most_200_combinations(tmp_path: Path, labels: dict[str, 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     text = SOUND.replace("streampixel", "x").replace("shop\n", "A\n") + "    rate: -1\n"
     lines = [mistake.partition(":")[0] for mistake in mistakes(tmp_path, text)]
-    assert lines == ["2", "3", "6"]
+    assert lines == ["2", "6", "3"]
 
 
 VALID = (
@@ -154,7 +149,7 @@ INVALID = (
 
 @pytest.mark.parametrize("origin", VALID + INVALID)
 def test_origin_is_valid_as_browsers_send_it(origin: str) -> None:
-    assert bool(VALID_ORIGIN.fullmatch(origin)) == (origin in VALID)
+    assert bool(VALID_ORIGIN.matches(origin)) == (origin in VALID)
 
 
 def test_keys_are_long_unique_and_need_no_escaping() -> None:

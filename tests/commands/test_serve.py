@@ -105,8 +105,8 @@ def test_tls_is_served_and_untrusted_certificates_are_explained(tmp_path: Path) 
 def test_listener_on_all_addresses_is_shown_as_loopback(capsys: pytest.CaptureFixture[str]) -> None:
     announce(Settings(), {"ingest": ("0.0.0.0", 10400), "ops": ("::", 10401)})
     shown = capsys.readouterr().out
-    assert "http://127.0.0.1:10400/v1/session-ends" in shown
-    assert "http://[::1]:10401/metrics" in shown
+    assert "http://localhost:10400/v1/session-ends" in shown
+    assert "http://localhost:10401/metrics" in shown
 
 
 @pytest.mark.usefixtures("capsys")
@@ -115,7 +115,7 @@ def test_file_name_that_is_not_utf_8_is_only_logged(caplog: pytest.LogCaptureFix
     announce(settings, {"ingest": ("0.0.0.0", 1), "ops": ("::1", 2)})
     fields = vars(caplog.records[0])["fields"]
     assert "surrogates not allowed" in fields["error"]
-    assert (fields["ingest"], fields["ops"]) == ("http://127.0.0.1:1", "http://[::1]:2")
+    assert (fields["ingest"], fields["ops"]) == ("http://localhost:1", "http://[::1]:2")
 
 
 @pytest.mark.parametrize("statement", ["streams.reserve()", ""])

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from exporter.ledger.window import Window
 from exporter.settings import Settings
 from exporter.streampixel.builds import EVENTS
 from exporter.streampixel.live_stats import REASONS
-from exporter.taxonomy.model import PHASES, Outcome, Owner, Severity
-from exporter.taxonomy.system import CODE_KEYS, SYSTEM_KEYS
+from exporter.taxonomy.file import SystemFile
+from exporter.taxonomy.model import PHASES, Outcome, Owner, Row, Severity
 from tests.dashboards.conftest import exporter_with_all_metrics
 from tests.e2e.exporter_process import ROOT, ExporterProcess, wait_for
 from tests.ledger.redis_server import RedisServer
@@ -201,9 +202,9 @@ def test_builds_and_live_users_page_works_as_shown(folder: Path) -> None:
 
 def test_keys_of_a_system_are_those_of_the_loader() -> None:
     of_file, of_code = tables(section(TEXTS["add-a-system"], "The keys"))
-    assert first_cells(of_file) == [*SYSTEM_KEYS, "objective"]
+    assert first_cells(of_file) == list(SystemFile.model_fields)
     keys = {quoted(row[0])[0]: row[1] for row in of_code}
-    assert set(keys) == {*CODE_KEYS, "aliases", "planned", "spike_floor"}
+    assert set(keys) == {field.name for field in fields(Row)}
     assert quoted(keys["phase"]) == list(PHASES)
     for key, values in (("outcome", Outcome), ("owner", Owner), ("severity", Severity)):
         assert quoted(keys[key]) == [item.value for item in values]

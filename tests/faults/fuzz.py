@@ -169,7 +169,7 @@ class Target:
         self.report[str(answer.status)] += 1
 
     def _scrape(self) -> None:
-        text, _ = render(self._registry, None)
+        text, _ = render(self._registry, "")
         openmetrics, _ = render(self._registry, "application/openmetrics-text")
         assert min(families(text, openmetrics)) >= 4
         self.report["scrapes"] += 1

@@ -34,20 +34,15 @@ def test_url_is_parsed(url: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    "url",
     [
-        ("cache:6379", "not a URL of the form"),
-        ("redis://cache/db", "not a URL of the form"),
-        ("redis://cache:99999", "a host that is not HOST or HOST:PORT"),
-        ("redis://a,b", "several hosts"),
-        ("redis+cluster://a/1", "a database number"),
-        ("redis://me:hunter2@cache", "ledger_password_file"),
-        ("redis://me:p@ss/hunt@cache", "not a URL of the form"),
-        ("redis://cache?password=hunter2", "not a URL of the form"),
+        *("cache:6379", "redis://cache/db", "redis://cache:99999", "redis://a,b"),
+        *("redis+cluster://a/1", "redis://me:hunter2@cache", "redis://me:p@ss/hunt@cache"),
+        *("redis://cache?password=hunter2", "redis://cache\0"),
     ],
 )
-def test_refused_url_is_shown_without_its_password(url: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason) as error:
+def test_refused_url_is_shown_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match="ledger_password_file") as error:
         load(ledger=url)
     assert "ledger = " in str(error.value)
     assert "hunt" not in str(error.value)

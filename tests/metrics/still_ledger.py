@@ -12,8 +12,8 @@ from exporter.ledger.contract import (
     Total,
     Totals,
 )
+from exporter.taxonomy.index import index
 from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy, unknown_code
-from exporter.taxonomy.spellings import pattern
 
 AT = 1_790_000_000.25
 
@@ -72,9 +72,7 @@ def two_systems() -> Taxonomy:
                 codes=codes,
                 normal=codes[0],
                 unknown=unknown_code(name),
-                spellings={},
-                compact={},
-                possible=pattern(()),
+                index=index(()),
             )
             for name, codes in systems.items()
         }

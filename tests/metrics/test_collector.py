@@ -23,7 +23,7 @@ def values(registry: CollectorRegistry, metric: str, *label_names: str) -> dict[
     """The values of a metric by the values of some labels."""
     return {
         " ".join(sample.labels[name] for name in label_names): sample.value
-        for family in text_string_to_metric_families(render(registry, None)[0].decode())
+        for family in text_string_to_metric_families(render(registry, "")[0].decode())
         for sample in family.samples
         if sample.name == metric
     }
@@ -50,7 +50,7 @@ def test_ends_are_added_up_by_each_label_alone() -> None:
         total(64, "eu", "demo", family=Family.LATE),
     ]
     registry = registry_of(StillLedger(ends), "region", "project")
-    body, _ = render(registry, None)
+    body, _ = render(registry, "")
     name = names.SESSION_ENDS_BY_LABEL
     tail = 'outcome="failure",label='
     assert sorted(line for line in body.decode().splitlines() if line.startswith(name)) == [
@@ -60,7 +60,7 @@ def test_ends_are_added_up_by_each_label_alone() -> None:
         f'{name}{{system="alpha",code="1001",{tail}"region",value="a\\"b\\\\c\\n",ledger="k3f9"}} 1',
         f'{name}{{system="alpha",code="1001",{tail}"region",value="eu",ledger="k3f9"}} 6',
     ]
-    body, _ = render(registry_of(StillLedger([total()])), None)
+    body, _ = render(registry_of(StillLedger([total()])), "")
     assert name not in body.decode(), "without configured labels"
 
 
@@ -89,8 +89,8 @@ def test_series_shown_as_0_are_counted() -> None:
     assert registry_of(ledger).get_sample_value(names.FIRST_SEEN_ZERO_SERIES) == 2
 
 
-@pytest.mark.parametrize("accept", [None, "application/openmetrics-text"])
-def test_lines_follow_the_ledger_from_scrape_to_scrape(accept: str | None) -> None:
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text"])
+def test_lines_follow_the_ledger_from_scrape_to_scrape(accept: str) -> None:
     """Fails when a line or a sum of the last scrape is kept for another total, series, place or ledger."""
     ledger = StillLedger()
     registry = registry_of(ledger, "region")

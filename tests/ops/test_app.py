@@ -168,13 +168,6 @@ def test_modules_are_imported_when_they_are_needed() -> None:
     output(sys.executable, "-c", program)
 
 
-def test_metrics_and_health_are_served_while_the_ledger_refuses_events() -> None:
-    ops = Ops(StillLedger(state=Status(problem="disk full")))
-    assert ops.get("/metrics").status_code == 200
-    healthy = ops.get(names.HEALTHY_PATH)
-    assert (healthy.status_code, healthy.text) == (200, "ok")
-
-
 def test_ready_names_the_problem_with_503() -> None:
     ops = Ops()
     for status, reason in (

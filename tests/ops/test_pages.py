@@ -54,25 +54,16 @@ def test_policy_allows_only_styles_and_scripts_with_a_hash() -> None:
     assert policy.split("; ") == [
         "default-src 'none'",
         "style-src HASH",
-        "script-src HASH HASH",
+        "script-src HASH",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
     ]
 
 
-def test_landing_page_shows_totals_and_links() -> None:
-    ledger = StillLedger(
-        [
-            *(total(1234567), total(5, family=Family.LATE)),
-            *(total(7, family=Family.INTERRUPTIONS), total(3, family=Family.REPEATS)),
-        ],
-        ledger="k3f9",
-    )
-    ops = Ops(ledger)
-    ops.own.accepted.inc(42)
-    page = Page(ops.get("/").text)
-    for fact in ("Ready:", "Alpha001,234,5727 Beta", "k3f9", "42"):
+def test_landing_page_shows_state_and_links() -> None:
+    page = Page(Ops(StillLedger(ledger="k3f9")).get("/").text)
+    for fact in ("Ready:", "k3f9"):
         assert fact in page.text
     assert "Warning" not in page.text
     assert {names.METRICS_PATH, names.CODES_PATH, names.ALERTS_PATH} <= set(page.refs)
@@ -124,38 +115,12 @@ def test_texts_are_escaped() -> None:
     ("status", "words"),
     [
         (Status(damaged_at=1_790_000_000.0), "moved aside on 2026-09-21 14:13 UTC"),
-        (
-            Status(window_expired={"ids": 1}, window_span=7200.0, window_capacity=10),
-            "reaches back only 2.0 h",
-        ),
-        (Status(lost_events=7), "after they were counted: 7."),
         (Status(problem="disk full"), "Not ready: disk full"),
         (Status(misconfigured={"appendonly": "It is off."}), "It is off."),
     ],
 )
 def test_state_of_the_ledger_is_shown(status: Status, words: str) -> None:
     assert words in landing(Ops(StillLedger(state=status)))
-
-
-def test_counters_are_warnings() -> None:
-    ops = Ops(settings=Settings(labels=("region",)))
-    ops.own.commit_failures.inc(3)
-    ops.own.at_least_once.inc(4)
-    ops.own.unknown.labels("alpha").inc(5)
-    ops.own.ignored_fields.inc(7)
-    ops.own.capped.labels("region").inc(6)
-    for code in range(101):
-        ops.unknown_codes.record("alpha", str(code), 1.0)
-    text = landing(ops)
-    for words in (
-        "Ledger transactions that failed since the start: 3;",
-        "occurred_at): 4;",
-        "no taxonomy has: 5;",
-        "became `other`: 6;",
-        "(no field, or too long a duration): 7.",
-        "dropped from the full list: 1.",
-    ):
-        assert words in text
 
 
 @pytest.mark.parametrize(
@@ -190,7 +155,7 @@ def test_docs_show_every_path_and_field() -> None:
         "application/x-ndjson: An Event per line",
         "duration_seconds number ≥ 0 ≤ 31622400 or null",
         "curl -sS --fail-with-body http://127.0.0.1:10400/v1/session-ends",
-        "429 Too many requests (throttled)",
+        "default Refused; nothing of the request was counted.",
     ):
         assert words in text
 

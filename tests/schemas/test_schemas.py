@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema_rs import Draft202012Validator, ValidationError, meta
+from jsonschema_rs import Draft202012Validator, meta
 
 from exporter import schemas
 from exporter.beacons.sites import SitesLoader
@@ -30,9 +30,8 @@ FOLDER = Path(schemas.__file__).parent
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in schemas.texts().items()}
 VALIDATORS = {kind: Draft202012Validator(document) for kind, document in SCHEMAS.items()}
 ABOUT_OTHER_VALUES = re.compile(
-    r" would mean code | bytes; allowed are | is not a code of this file| has outcome | is written twice"
-    r"|category '\w+' in code '\w+' is not allowed|, and a new code needs | combinations of values"
-    r"|label '\w+' in sites\[1\] is not configured|(?:system|extends) '[^']+' in .* is not allowed"
+    "this spelling of code | bytes$|must be success for| is written twice|: must be one of |a new code needs "
+    "| combinations of values|is not in the setting `labels`"
 )
 """Messages of the loaders about rules that compare values, which a schema can't express."""
 REPLACEMENTS: tuple[Any, ...] = (
@@ -65,16 +64,6 @@ def changed(document: Any) -> Iterator[Any]:
             yield [*others, other]
 
 
-def stricter(error: ValidationError) -> bool:
-    """Whether a schema intentionally refuses a document that the loader accepts.
-
-    A number in quotes, and an empty list of aliases in an overlay.
-    """
-    quoted = error.kind.name == "type" and isinstance(error.instance, str)
-    no_aliases = error.instance_path[-1:] == ["aliases"] and error.instance == []
-    return (quoted and error.instance.isdigit()) or no_aliases
-
-
 def mistakes(load: Callable[[Path], object], path: Path) -> tuple[str, ...]:
     try:
         load(path)
@@ -97,7 +86,7 @@ def compare(
             assert all(map(ABOUT_OTHER_VALUES.search, reported)), (document, reported)
             counts[0] += not reported
         else:
-            assert reported or all(map(stricter, errors)), (document, errors)
+            assert reported, (document, errors)
             counts[1] += 1
     return counts[0], counts[1]
 
@@ -164,17 +153,8 @@ def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
     assert min(compare("sites", documents, load, tmp_path / "sites.yaml")) > 15
 
 
-def test_schema_refuses_no_character_that_the_loader_accepts() -> None:
-    line = re.compile(SCHEMAS["system"]["properties"]["title"]["pattern"])
-    refused = {char for char in map(chr, range(0xD800)) if not line.search(f"a{char}b")}
-    assert {"\t", "\n", "\x7f", "\xa0", "\u200b", "\u202e", "\u2028"} <= refused
-    assert not any(map(str.isprintable, refused))
-
-
 SETTINGS_NOT_IN_SCHEMA = {
-    "'800000d': write at most": "a limit of a text with a unit",
-    "'a:70000'": "a limit of a part of a text",
-    ":99999'": "a limit of a part of a text",
+    "'800000d': must be": "a limit of a text with a unit",
     "'10.0.0.1/8'": "bits of an address",
     "is not loopback and needs a token": "the token can be set by a variable",
     "add 'region' to labels": "labels can be set by a variable",
@@ -200,33 +180,19 @@ def test_schema_refuses_wrong_settings_or_the_reason_is_listed(
     assert accepted("settings", settings) == listed
 
 
-ALLOWED: tuple[tuple[str, tuple[object, ...]], ...] = (
-    ("ingest", ("127.0.0.1:0", "[::1]:10400", "localhost:65535")),
-    ("ledger", ("redis://a", "rediss://u@a:1/2", "redis+cluster://a:1,b:2", "redis://[::1]:1")),
-    ("ledger_wait", ("aof", "replicas:2")),
-    ("ledger_timeout", (1, 0.5, "500ms", "1.5m", "1 h", "10")),
-    ("taxonomy", ([], ["a", "/b"])),
-    ("runbook_url", ("", "http://a", "https://a.example/b/")),
-    ("allow_anonymous", ("both", True, False)),
-    ("allowed_hosts", (["a.example", "*.example.com"],)),
-    ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
-    (
-        "live_stats_url",
-        ("https://a/b", "http://127.0.0.1:9", "http://localhost/x", "http://[::1]:1"),
-    ),
-    ("live_stats_interval", (30, "1m")),
-    ("first_seen_zero_for", (0, "0s")),
-    ("otlp_attributes", (["code=app.status", "occurred_at = a b"],)),
-    ("labels", (["region", "_a"],)),
-    ("max_body", (1, "16KiB", "1 mib", "5B")),
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("data_dir", ("data", "/var/lib/a b")),
+        ("trusted_proxies", (["10.0.0.0/8", "::1", "fd00::/8", "10.0.0.0/255.0.0.0"],)),
+        ("live_stats_interval", (30, "1m")),
+        ("max_body", (1, "16KiB", "1 mib", "5B")),
+    ],
 )
-
-
-@pytest.mark.parametrize(("name", "values"), ALLOWED)
 def test_schema_accepts_settings_that_check_accepts(name: str, values: tuple[object, ...]) -> None:
+    """The types whose schema is not the pattern of their validator."""
     for value in values:
-        _, reported = read(**{name: value})
-        assert [text for text in reported if "needs ledger" not in text] == []
+        assert read(**{name: value})[1] == []
         assert accepted("settings", {name: value}), value
 
 

@@ -17,7 +17,6 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.faulty_server import answers
 from tests.streampixel.stats_server import USER, StatsServer, key_file, sends
 from tests.streampixel.webhook import TOKEN, token_file
-from tests.test_settings import API_URL
 
 LABELS = {"system": "streampixel", "project": "p1"}
 
@@ -83,19 +82,13 @@ def test_failed_poll_is_counted(server: StatsServer, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("# none yet\n\n", ": the file has no key: write it on one line"),
-        ("a\nb\n", ":2: the file has a second key: write only one"),
-        ("# mine\nschlüssel\n", ":2: a key is one word of printable ASCII characters"),
-    ],
-)
-def test_wrong_key_file_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+@pytest.mark.parametrize("text", ["# none yet\n\n", "a\nb\n", "# mine\nschlüssel\n"])
+def test_wrong_key_file_is_reported(tmp_path: Path, text: str) -> None:
     file = key_file(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         read_key(file)
-    assert caught.value.mistakes == (f"{file}{message}",)
+    rule = "the key must be one word of printable ASCII characters on one line"
+    assert caught.value.mistakes == (f"{file}: {rule}",)
 
 
 def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) -> None:
@@ -103,7 +96,7 @@ def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) ->
     key, tokens = key_file(tmp_path, "two words\n"), token_file(tmp_path, "short")
     settings = {**COMPLETE, "live_stats_key_file": key, "streampixel_webhook_token_file": tokens}
     mistakes = " ".join(read_configuration(None, **settings).mistakes)
-    assert f"{key}:1: a key is one word" in mistakes
+    assert f"{key}: the key must be one word" in mistakes
     assert f"{tokens}:1: the token has 5 characters" in mistakes
     assert "two words" not in mistakes
 
@@ -111,34 +104,6 @@ def test_wrong_secret_files_are_mistakes_of_the_configuration(tmp_path: Path) ->
 # --- settings ------------------------------------------------------------------------------------
 
 COMPLETE = {"live_stats_projects": ("p1",), "live_stats_user": "u", "live_stats_key_file": "/k"}
-
-
-def test_settings_of_live_stats_are_normalized() -> None:
-    assert load(**COMPLETE).live_stats_interval == 30
-    assert load(**COMPLETE, live_stats_interval="2m").live_stats_interval == 120
-    for url in ("http://127.0.0.1:9/x/", "http://[::1]:9/x", "https://a.example/x"):
-        assert load(**COMPLETE, live_stats_url=url).live_stats_url == url.rstrip("/")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "rule"),
-    [
-        ("url", "https://", API_URL),
-        ("url", "https://a.example/x?apikey=1", API_URL),
-        ("url", "https://user:password@a.example", API_URL),
-        ("projects", "x" * 65, "write an id: up to 64 letters, digits, _ and -"),
-    ],
-)
-def test_wrong_setting_is_refused(key: str, value: str, rule: str) -> None:
-    given = ("p1", value) if key == "projects" else value
-    with pytest.raises(ConfigError) as caught:
-        load(**{**COMPLETE, f"live_stats_{key}": given})
-    (mistake,) = caught.value.mistakes
-    assert mistake.startswith(f"live_stats_{key}")
-    assert mistake.endswith(rule)
-    assert repr(value) in mistake or "?" in value or "@" in value
-    assert "password" not in mistake
-    assert "apikey" not in mistake
 
 
 @pytest.mark.parametrize("name", COMPLETE)

@@ -49,25 +49,3 @@ def test_every_alias_is_needed() -> None:
             codes = TAXONOMY.systems[code.system].codes
             without = index([changed if other is code else other for other in codes])
             assert not meanings(alias, without.compact, without.possible), alias
-
-
-@pytest.mark.parametrize(
-    ("system", "code", "facts"),
-    [
-        ("softdrive", "03", ["TCP 9260", "443", "9250–9254", "58000–59000", "another network"]),
-        ("softdrive", "04", ["UDP", "EDR", "both directions"]),
-        ("softdrive", "08", ["primary", "restart the session, then the PC"]),
-        ("softdrive", "13", ["1 to 3 minutes"]),
-        ("softdrive", "502", ["few minutes", "code, time, user, organization and a screenshot"]),
-        ("softdrive", "guest_agent", ["Restart the VM", "update the guest agent", "template"]),
-        ("streampixel", "1006", ["5 s", "60 s", "4007"]),
-        ("streampixel", "4001", ["Fixed", "dynamic", "2 concurrent users"]),
-        ("streampixel", "4002", ["build webhook"]),
-        ("streampixel", "4003", ["build webhook"]),
-        ("streampixel", "4004", ["30 minutes", "1 to 1440", "Inactivity"]),
-        ("streampixel", "4006", ["build webhook"]),
-    ],
-)
-def test_fix_has_the_vendors_facts(system: str, code: str, facts: list[str]) -> None:
-    fix = TAXONOMY.systems[system].match(code).fix
-    assert [fact for fact in facts if fact not in fix] == []

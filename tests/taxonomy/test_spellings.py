@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.index import numbers
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import System
 from exporter.taxonomy.spellings import compact, normalize
@@ -127,13 +126,6 @@ def test_text_without_a_meaning_takes_little_time(unit: str) -> None:
     assert fastest(SOFTDRIVE.match) < 5 * fastest(normalize)
 
 
-@pytest.mark.parametrize(
-    ("code", "both"), [("01", ("01", "1")), ("10", ("10",)), ("00", ("00", "0")), ("0x1", ("0x1",))]
-)
-def test_padded_number_has_two_forms(code: str, both: tuple[str, ...]) -> None:
-    assert numbers(code) == both
-
-
 def changed(folder: Path, *lines: str) -> System:
     """Streampixel with an overlay of code 4006."""
     rows = "".join(f"    {line}\n" for line in lines)
@@ -143,20 +135,15 @@ def changed(folder: Path, *lines: str) -> System:
 
 
 @pytest.mark.parametrize(
-    ("alias", "meaning"),
-    [
-        ("4001.0", "'4001.0' would mean code '4006' and code '4001'"),
-        ("Error 4001", "'error 4001' would mean code '4006' and code '4001'"),
-        ("worker_node-unavailable", "would mean code '4006' and code '4001'"),
-        ("4001: Not Available", "would mean code '4006' and code '4001'"),
-    ],
+    "alias", ["4001.0", "Error 4001", "worker_node-unavailable", "4001: Not Available"]
 )
-def test_text_of_two_codes_is_an_error_at_load(tmp_path: Path, alias: str, meaning: str) -> None:
+def test_text_of_two_codes_is_an_error_at_load(tmp_path: Path, alias: str) -> None:
     with pytest.raises(ConfigError) as caught:
         changed(tmp_path, f'aliases: ["{alias}"]')
     (mistake,) = caught.value.mistakes
-    assert mistake.startswith(f"{tmp_path}/mine.yaml:4: ")
-    assert meaning in mistake
+    assert mistake.startswith(
+        f"{tmp_path}/mine.yaml:4: this spelling of code '4006' also means code '4001' ("
+    )
 
 
 @pytest.mark.parametrize("alias", ["C++ exception", "100%", "-2146233088", "<none>"])
