@@ -20,7 +20,6 @@ from tests.dashboards.shipped import (
     PANELS,
     QUERIES,
     UIDS,
-    Json,
     find,
     metrics,
     panels,
@@ -31,7 +30,6 @@ from tests.rule_groups import alerts, recording
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"locale", "percentunit", "s", "bytes", "dateTimeFromNow"}
-LONGEST_TITLE = 32
 CORE = {"stat", "timeseries", "bargauge", "table", "state-timeline"}
 BUILT_IN = {"__rate_interval", "__data", "__url_time_range", "__from"}
 EXEMPLARS = {names.SESSION_ENDS, names.SESSION_ENDS_LATE, names.SESSION_INTERRUPTIONS}
@@ -125,13 +123,12 @@ def test_every_panel_has_description_unit_and_a_text_for_no_data() -> None:
 
 
 @pytest.mark.parametrize("uid", UIDS)
-def test_titles_are_short_distinct_noun_phrases_and_panels_fill_the_grid(uid: str) -> None:
+def test_titles_are_distinct_noun_phrases_and_panels_fill_the_grid(uid: str) -> None:
     every = DASHBOARDS[uid]["panels"]
     for key in ("id", "title"):
         assert set(Counter(panel[key] for panel in every).values()) == {1}
     for panel in every:
-        assert 0 < len(panel["title"].replace("$", "")) <= LONGEST_TITLE
-        assert "?" not in panel["title"]
+        assert re.fullmatch(r"[^?]+", panel["title"])
     places = [panel["gridPos"] for panel in every]
     cells = [
         {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
@@ -142,22 +139,14 @@ def test_titles_are_short_distinct_noun_phrases_and_panels_fill_the_grid(uid: st
     assert set().union(*cells) == {(x, y) for x in range(24) for y in range(height)}
 
 
-def colors(panel: Json) -> list[tuple[str, str]]:
-    """Fixed colors of series and values by name."""
-    result = []
-    for override in panel["fieldConfig"]["overrides"]:
-        for changed in override["properties"]:
-            if changed["id"] == "color":
-                result.append((override["matcher"]["options"], changed["value"]["fixedColor"]))
-            if changed["id"] == "mappings":
-                options = changed["value"][0]["options"]
-                result += [(value, shown.get("color")) for value, shown in options.items()]
-    return result
-
-
 def test_outcome_has_one_color_in_every_panel() -> None:
-    outcomes = {outcome.value for outcome in Outcome}
-    shown = {pair for panel in PANELS for pair in colors(panel) if pair[0] in outcomes}
+    shown = {
+        (override["matcher"]["options"], changed["value"]["fixedColor"])
+        for panel in PANELS
+        for override in panel["fieldConfig"]["overrides"]
+        for changed in override["properties"]
+        if changed["id"] == "color" and override["matcher"]["options"] in set(Outcome)
+    }
     assert shown == {("success", "green"), ("neutral", "#8e8e8e"), ("failure", "red")}
 
 
