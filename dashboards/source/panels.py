@@ -1,6 +1,7 @@
 """Panels by kind: graph, number, bars, table. `field` has the options of all kinds, see `panel`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from string import ascii_uppercase
 from typing import Any, Final
 
@@ -28,7 +29,9 @@ LARGEST_FIRST: Final = {
     **{"sortBy": "Max", "sortDesc": True},
 }
 """A legend for many series."""
-NAMES: Final = {"textMode": "name", "text": {"valueSize": 22}}
+NUMBER: Final = {"graphMode": "none"}
+NUMBER_22: Final = {**NUMBER, "text": {"valueSize": 22}}
+NAMES: Final = {**NUMBER_22, "textMode": "name"}
 """The series' names instead of their values."""
 KEY: Final = "key"
 """A label that joins other labels."""
@@ -49,7 +52,7 @@ def panel(
     steps: Steps = PLAIN,
     overrides: Sequence[Override] = (),
     empty: str = NO_DATA,
-    **field: object,
+    **field: Any,
 ) -> Panel:
     """A panel; `empty` says why there may be no data, `field` are other options of all its fields.
 
@@ -75,6 +78,10 @@ def panel(
     }
 
 
+number = partial(panel, "stat", options=NUMBER, empty=NOTHING)
+"""Large numbers. The text for no data is as large, so it is short: the panel Data says why there is none."""
+
+
 def graph(
     title: str,
     description: str,
@@ -98,19 +105,6 @@ def graph(
     }
     steps: Steps = ((None, "green"), *line)
     return panel("timeseries", title, description, *queries, options=options, steps=steps, **field)
-
-
-def number(
-    title: str,
-    description: str,
-    *queries: Query,
-    options: Mapping[str, object] | None = None,
-    empty: str = NOTHING,
-    **field: Any,
-) -> Panel:
-    """Large numbers. `empty` is as large, so it is short: the panel Data says why there is none."""
-    shown = {"graphMode": "none", **(options or {})}
-    return panel("stat", title, description, *queries, options=shown, empty=empty, **field)
 
 
 def bars(

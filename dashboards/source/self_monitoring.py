@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.source import queries, style
 from dashboards.source.layout import Strip, build
-from dashboards.source.panels import COUNT, LARGEST_FIRST, NAMES, graph, number, percent
+from dashboards.source.panels import COUNT, LARGEST_FIRST, NAMES, NUMBER_22, graph, number, percent
 from dashboards.source.queries import exporter_gauge, exporter_rate, latest, series
 from dashboards.source.shared import data_state
 from dashboards.source.variables import INSTANCE
@@ -57,7 +57,7 @@ STATE: Final = (
         # Grafana's times are in milliseconds; 0 is never.
         latest(f"1000 * ({MOVED} > 0)", OF_INSTANCE),
         steps=(*style.PLAIN, (1, style.BAD)),
-        options={"text": {"valueSize": 22}},
+        options=NUMBER_22,
         unit="dateTimeFromNow",
         empty="Never",
     ),

@@ -8,21 +8,21 @@ from dashboards.source.queries import CLUSTER, SYSTEMS, latest, legend, selector
 from dashboards.source.variables import TO_CODE, cell, to_runbook
 from exporter import names
 
-STATES: Final = ("No exporter", "No rules", "No traffic", "Complete")
+PRESENT: Final = {
+    "No exporter": f"last_over_time({names.BUILD_INFO}[5m])",
+    "No rules": names.RULE_CODE_INFO,
+    "No traffic": f"(sum({names.RULE_COUNT}1h) > 0)",
+}
+"""The series whose absence means each state."""
+STATES: Final = (*PRESENT, "Complete")
 """The texts of the values 1, 2, 3 and 4 of the panel Data."""
-PRESENT: Final = (
-    f"last_over_time({names.BUILD_INFO}[5m])",
-    names.RULE_CODE_INFO,
-    f"(sum({names.RULE_COUNT}1h) > 0)",
-)
-"""The series whose absence means each state but the last."""
 
 
 def data_state(states: int = len(STATES)) -> Panel:
     """`states` are 2 on a dashboard that reads no rules: the exporter is there or not."""
     missing = [
         f"(vector({value}) unless on () group({present}))"
-        for value, present in enumerate(PRESENT[: states - 1], start=1)
+        for value, present in enumerate([*PRESENT.values()][: states - 1], start=1)
     ]
     expr = "\nor on () ".join([*missing, f"vector({len(STATES)})"])
     color = dict.fromkeys(STATES, "orange") | {"Complete": "text"}
@@ -32,7 +32,7 @@ def data_state(states: int = len(STATES)) -> Panel:
         "Why other panels may be empty. No exporter: Prometheus scrapes none. No rules: Prometheus has not "
         "loaded rules/*.yml, or has not evaluated them yet. No traffic: no session ended in the last hour.",
         latest(expr, "state"),
-        options={"text": {"valueSize": 16}},
+        options={**panels.NUMBER, "text": {"valueSize": 16}},
         **style.mappings(shown),
     )
 
