@@ -17,6 +17,7 @@ LINKS: Final = [
         "title": "Session ends",
         "type": "dashboards",
         "icon": "external link",
+        "tooltip": "",
         "tags": [TAG],
         "includeVars": True,
         "keepTime": True,
