@@ -5,8 +5,7 @@ threshold has a line for each cluster, because each cluster has its own alerts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from exporter import names
 
@@ -30,10 +29,8 @@ KEYS: Final = f"{names.SYSTEM}, {names.CODE}"
 ON_SYSTEM: Final = f"on ({names.SYSTEM}) group_left ()"
 SYSTEM_KEYS: Final = f"{CLUSTER}, {names.SYSTEM}"
 
-ALERTS: Final = "ALERTS"
 SHIPPED: Final = 'signal=~"spike|overrun|elevated|new|stopped|queue|budget|exporter"'
 """Leaves out the watchdog, and the alerts of other rule files."""
-FIRING: Final = 'alertstate="firing"'
 
 SPIKE_WINDOWS: Final = ("5m", "15m", "1h")
 REPEATS: Final = "repeats of one user within 15 minutes"
@@ -42,27 +39,32 @@ PERIOD: Final = "30d"
 """The period of the error budget. It is shorter where Prometheus keeps samples for a shorter time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query of a panel. `instant` reads only the end of the time range, `table` gives rows.
+Query = dict[str, Any]
+"""A query of a panel."""
 
-    `exemplars` asks for example sessions: counters have them, recorded series do not.
-    """
 
-    expr: str
-    legend: str = "__auto"
-    instant: bool = False
-    table: bool = False
-    exemplars: bool = False
+def series(expr: str, legend: str, **more: bool) -> Query:
+    """A query over the time range. `exemplar` asks for example sessions, which only counters have."""
+    return {"expr": expr, "legendFormat": legend, **more}
+
+
+def latest(expr: str, legend: str) -> Query:
+    """A query of the end of the time range."""
+    return series(expr, legend, instant=True)
 
 
 def rows(expr: str) -> Query:
-    return Query(expr, instant=True, table=True)
+    """A query of a table."""
+    return latest(expr, "__auto") | {"format": "table"}
 
 
 def selector(metric: str, *matchers: str) -> str:
     """`metric{matchers}`; matchers are written out, with Grafana's variables in them."""
     return f"{metric}{{{', '.join(matchers)}}}"
+
+
+def firing(*matchers: str) -> str:
+    return selector("ALERTS", 'alertstate="firing"', *matchers)
 
 
 def total(by: str, expr: str) -> str:
@@ -91,20 +93,20 @@ def counted(function: str, metric: str, matchers: Iterable[str], window: str, by
 
 def exporter_gauge(metric: str, suffix: str = "") -> Query:
     gauge = f"max by ({INSTANCE_KEYS}) ({selector(metric, INSTANCES)})"
-    return Query(gauge, legend(INSTANCE_KEYS) + suffix)
+    return series(gauge, legend(INSTANCE_KEYS) + suffix)
 
 
 def exporter_rate(metric: str, by: str = INSTANCE_KEYS, suffix: str = "") -> Query:
     """The rate per second of an exporter's own counter: replicas are summed."""
     rate = f"rate({selector(metric, INSTANCES)}[{RATE_INTERVAL}])"
-    return Query(total(by, f"max without ({COPIES}) ({rate})"), legend(by) + suffix)
+    return series(total(by, f"max without ({COPIES}) ({rate})"), legend(by) + suffix)
 
 
 def exporter_quantiles(metric: str, *quantiles: float) -> list[Query]:
     rate = f"rate({selector(metric + '_bucket', INSTANCES)}[{RATE_INTERVAL}])"
     buckets = f"max by (le, {INSTANCE_KEYS}) ({total(f'le, {INSTANCE_KEYS}, {COPIES}', rate)})"
     return [
-        Query(
+        series(
             f"histogram_quantile({part}, {buckets})", f"{legend(INSTANCE_KEYS)} p{100 * part:.0f}"
         )
         for part in quantiles
@@ -166,14 +168,9 @@ def of_threshold(window: str, matchers: str) -> str:
     return f"{record} / {selector(names.RULE_THRESHOLD + window, matchers)}"
 
 
-def worst_of_threshold() -> str:
-    """The count as a part of its threshold, the largest of all spike windows and clusters."""
-    parts = (
-        with_label(of_threshold(window, SYSTEMS), "window", window) for window in SPIKE_WINDOWS
-    )
-    return f"max by ({KEYS}) (\n  " + "\n  or ".join(parts) + "\n)"
-
-
+_PARTS: Final = (with_label(of_threshold(size, SYSTEMS), "window", size) for size in SPIKE_WINDOWS)
+WORST_OF_THRESHOLD: Final = f"max by ({KEYS}) (\n  " + "\n  or ".join(_PARTS) + "\n)"
+"""The count as a part of its threshold, the largest of all spike windows and clusters."""
 OBJECTIVE: Final = f"max by ({names.SYSTEM}) ({selector(names.RULE_OBJECTIVE, SYSTEMS)})"
 ALLOWED: Final = f"{ON_SYSTEM} (1 - {OBJECTIVE})"
 """The failure ratio that the system's objective allows, as the right side of an operator."""

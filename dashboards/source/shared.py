@@ -3,39 +3,38 @@
 from typing import Final
 
 from dashboards.source import panels, queries, style
-from dashboards.source.panels import Columns, Panel, transformation
-from dashboards.source.queries import CLUSTER, SYSTEMS, Query, legend, selector, total, with_label
+from dashboards.source.panels import Columns, Panel
+from dashboards.source.queries import CLUSTER, SYSTEMS, latest, legend, selector, total, with_label
 from dashboards.source.variables import TO_CODE, cell, to_runbook
 from exporter import names
 
-STATES: Final = ("No exporter", "No rules", "No traffic", "Complete")
+PRESENT: Final = {
+    "No exporter": f"last_over_time({names.BUILD_INFO}[5m])",
+    "No rules": names.RULE_CODE_INFO,
+    "No traffic": f"(sum({names.RULE_COUNT}1h) > 0)",
+}
+"""The series whose absence means each state."""
+STATES: Final = (*PRESENT, "Complete")
 """The texts of the values 1, 2, 3 and 4 of the panel Data."""
-PRESENT: Final = (
-    f"last_over_time({names.BUILD_INFO}[5m])",
-    names.RULE_CODE_INFO,
-    f"(sum({names.RULE_COUNT}1h) > 0)",
-)
-"""The series whose absence means each state but the last."""
 
 
 def data_state(states: int = len(STATES)) -> Panel:
     """`states` are 2 on a dashboard that reads no rules: the exporter is there or not."""
     missing = [
         f"(vector({value}) unless on () group({present}))"
-        for value, present in enumerate(PRESENT[: states - 1], start=1)
+        for value, present in enumerate([*PRESENT.values()][: states - 1], start=1)
     ]
     expr = "\nor on () ".join([*missing, f"vector({len(STATES)})"])
     color = dict.fromkeys(STATES, "orange") | {"Complete": "text"}
     shown = {str(i): {"text": text, "color": color[text]} for i, text in enumerate(STATES, start=1)}
-    panel = panels.number(
+    return panels.number(
         "Data",
         "Why other panels may be empty. No exporter: Prometheus scrapes none. No rules: Prometheus has not "
         "loaded rules/*.yml, or has not evaluated them yet. No traffic: no session ended in the last hour.",
-        Query(expr, "state", instant=True),
-        size=16,
+        latest(expr, "state"),
+        options={**panels.NUMBER, "text": {"valueSize": 16}},
+        **style.mappings(shown),
     )
-    panel["fieldConfig"]["defaults"] |= style.mappings(shown)
-    return panel
 
 
 # --- alert list ----------------------------------------------------------------------------------------
@@ -65,29 +64,16 @@ ALERT_COLUMNS: Final[Columns] = {
     ),
     "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 140}),
     names.SYSTEM: ("System", style.HIDDEN_TEXT),
-    names.CODE: (names.CODE, style.HIDDEN_TEXT),
+    names.CODE: style.HIDDEN_CODE,
     "runbook": ("runbook", style.HIDDEN_TEXT),
 }
 
 
 def alert_list(matcher: str) -> Panel:
-    return panels.table(
-        "Alert list",
-        "Firing alerts, pages first. Pages notify on-call; tickets wait for office hours. An alert links "
-        "to its runbook and to the dashboard of its code.",
-        queries.rows(_alerts(matcher)),
-        columns=ALERT_COLUMNS,
-        transformations=[transformation("filterFieldsByName", include={"names": [*ALERT_COLUMNS]})],
-        sort=[("Severity", False), ("Since", True)],
-        empty="No alert is firing. Without rules none can fire: see the panel Data.",
-    )
-
-
-def _alerts(matcher: str) -> str:
-    """Unix milliseconds at which each alert began to fire, with `title` and the path of its `runbook`."""
+    """The value is the time at which an alert began to fire, in Unix milliseconds."""
     # ALERTS_FOR_STATE starts again when Prometheus restarts. Here, an alert began when it fired for the first
     # time after 10 minutes without it, at most a day ago.
-    firing = selector(queries.ALERTS, queries.FIRING, queries.SHIPPED, matcher)
+    firing = queries.firing(queries.SHIPPED, matcher)
     began = f"timestamp({firing}) unless last_over_time({firing}[10m] offset 1m)"
     day = f"{firing} * 0 + (time() - 86400)"
     # The steps of the subquery are whole minutes, so it may leave out the present.
@@ -106,7 +92,16 @@ def _alerts(matcher: str) -> str:
     expr = with_label(expr, "title", "$1", "title", f" *(?:{names.UNKNOWN} )?(.+?) *")
     expr = f'label_join({expr}, "path", "/", "{names.SYSTEM}", "{names.CODE}")'
     expr = with_label(expr, "runbook", f"{names.ALERTS_PATH}/$1", "alertname", "(.+)")
-    return with_label(expr, "runbook", f"{names.CODES_PATH}/$1", "path", "(.+/.+)")
+    expr = with_label(expr, "runbook", f"{names.CODES_PATH}/$1", "path", "(.+/.+)")
+    return panels.table(
+        "Alert list",
+        "Firing alerts, pages first. Pages notify on-call; tickets wait for office hours. An alert links "
+        "to its runbook and to the dashboard of its code.",
+        queries.rows(expr),
+        columns=ALERT_COLUMNS,
+        sort=[("Severity", False), ("Since", True)],
+        empty="No alert is firing. Without rules none can fire: see the panel Data.",
+    )
 
 
 # --- breakdown: the regions, projects or builds of the ends, from the configured labels ------------------
@@ -148,20 +143,17 @@ def by_value(matchers: str) -> Panel:
     ends = _counts("5m", names.VALUE, f'{matchers}, {names.LABEL}="$label"')
     every = queries.counted("increase", names.SESSION_ENDS, [matchers], "5m", names.SYSTEM)
     rest = f"(sum({every}) - (sum({ends}) or vector(0))) / 5 > 0.01"
-    return panels.repeated(
-        panels.graph(
-            "Ends per minute by $label (5m)",
-            "5-minute averages of the ends with this code, stacked: the height is their sum. "
-            f"With {queries.REPEATS}.",
-            Query(f"{ends} / 5", legend(names.VALUE)),
-            Query(with_label(rest, names.VALUE, "(none)"), legend(names.VALUE)),
-            stacked=True,
-            calcs=(),
-            colors="palette-classic-by-name",
-            empty=NO_LABELS,
-        ),
-        "label",
+    panel = panels.graph(
+        "Ends per minute by $label (5m)",
+        "5-minute averages of the ends with this code, stacked: the height is their sum. "
+        f"With {queries.REPEATS}.",
+        queries.series(f"{ends} / 5", legend(names.VALUE)),
+        queries.series(with_label(rest, names.VALUE, "(none)"), legend(names.VALUE)),
+        color=panels.BY_NAME,
+        empty=NO_LABELS,
+        **panels.STACKED,
     )
+    return panel | {"repeat": "label", **panels.REPEATED}
 
 
 def _counts(window: str, by: str, matchers: str) -> str:

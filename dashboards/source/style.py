@@ -53,16 +53,16 @@ def by_queries(colors: Iterable[str]) -> list[Override]:
     return [by_query(*pair) for pair in zip(ascii_uppercase, map(colored, colors), strict=False)]
 
 
-def dashed(color: str = "") -> dict[str, object]:
-    """A dashed line without a filled area, such as a threshold."""
-    line = {"custom.lineStyle": {"fill": "dash", "dash": [10, 10]}, "custom.fillOpacity": 0}
-    return {**line, **(colored(color) if color else {})}
+def dashed(color: str) -> dict[str, object]:
+    return {**DASHED, **colored(color)}
 
 
+DASHED: Final = {"custom.lineStyle": {"fill": "dash", "dash": [10, 10]}, "custom.fillOpacity": 0}
+"""A line without a filled area, such as a threshold."""
 BY_OUTCOME: Final = tuple(by_name(name, colored(color)) for name, color in OUTCOMES.items())
 """Colors of series that are named after outcomes."""
 EXPECTED: Final = by_regexp("/ expected$/", dashed("blue"))
-HIDDEN_CODE: Final = by_name(names.CODE, HIDDEN_TEXT)
+HIDDEN_CODE: Final = (names.CODE, HIDDEN_TEXT)
 """A hidden column with the code, which links read."""
 
 
@@ -78,7 +78,7 @@ def above(bad: float, warning: float | None = None) -> Steps:
     return (*PLAIN, (0, GOOD), *middle, (bad, BAD))
 
 
-def mappings(shown: Mapping[str, Properties]) -> dict[str, object]:
+def mappings(shown: Mapping[str, Properties]) -> dict[str, Any]:
     """The text or color of each value."""
     options = {value: {**shown[value], "index": index} for index, value in enumerate(shown)}
     return {"mappings": [{"type": "value", "options": options}]}

@@ -104,15 +104,6 @@ class States:
         built_in = {"__rate_interval": "5m", "__from": f"{1000 * (at - HOUR):.0f}"}
         return self.prometheus.query(interpolated(expr, **(VALUES | built_in | values)), at)
 
-    def ask_range(self, query: PanelQuery, first: str, last: str, **values: str) -> list[Labels]:
-        """Labels of all series from the end of a state to the end of another."""
-        expr = interpolated(query.expr, **(VALUES | values))
-        window = {"start": self.end(first), "end": self.end(last), "step": 600}
-        return [
-            row["metric"]
-            for row in self.prometheus.get("query_range", query=expr, **window)["result"]
-        ]
-
     def end(self, state: str) -> float:
         """The states are more than an hour apart, because the rules keep the texts of codes for an hour."""
         return self._now - (len(STATES) - STATES.index(state)) * 4 * HOUR
