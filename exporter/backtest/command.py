@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def backtest(
             "is a rule file missing?"
         )
     check(files)
-    with Seen() as seen, errors.status("reading …"):
+    progress = errors.status("reading …") if errors.is_terminal else nullcontext()
+    with Seen() as seen, progress:
         reader = EventReader(known, seen, now(), note)
         for source in [Source(path, format, fields) for path in files]:
             reader.read(source)
@@ -103,7 +105,7 @@ def backtest(
 def as_json(replayed: Sequence[Replay], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history. `notified` is the earliest time of a
+    `end` is null for an alert that fires at the end of the history. `notified` is the time of a
     notification about it; null if it was inhibited, or ended before. Alerts about unknown codes have
     `unknown_codes`: the ends of each code as sent.
     """
