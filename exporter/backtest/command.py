@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def backtest(
             f"warning: rules read {', '.join(absent)}, which no rule records and backtest does not know: "
             "is a rule file missing?"
         )
-    with errors.status("reading …"):
+    with errors.status("reading …") if errors.is_terminal else nullcontext():
         reader = EventReader(known, now(), note)
         for source in [Source(path, format, fields) for path in files]:
             reader.read(source)
@@ -99,7 +100,7 @@ def backtest(
 def as_json(replayed: Sequence[Replay], events: EventCounts) -> str:
     """An array with an object per firing, in order of time; times are RFC 3339 in UTC.
 
-    `end` is null for an alert that fires at the end of the history. `notified` is the earliest time of a
+    `end` is null for an alert that fires at the end of the history. `notified` is the time of a
     notification about it; null if it was inhibited, or ended before. Alerts about unknown codes have
     `unknown_codes`: the ends of each code as sent.
     """

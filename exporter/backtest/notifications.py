@@ -25,9 +25,9 @@ def severity(labels: Labels) -> str:
 
 
 def notified(firing: Firing, alerts: Iterable[Firing]) -> float | None:
-    """The earliest time of a notification, Unix seconds; None if the alert ends before.
+    """The time of a notification, Unix seconds; None if the alert ends before.
 
-    A notification of an alert that joins a group is up to Alertmanager's group_interval later.
+    Of an alert that joins a group, the notification is at Alertmanager's next group_interval instead.
     """
     at = firing.start + WAITS[severity(firing.labels)]
     for other in sorted(alerts, key=lambda alert: alert.start):

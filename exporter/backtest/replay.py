@@ -85,7 +85,7 @@ class Replay:
         ]
 
     def notified(self, firing: Firing) -> float | None:
-        """The earliest time of a notification, None if the alert is inhibited or ends before."""
+        """The time of a notification, None if the alert is inhibited or ends before."""
         return notified(firing, self.alerts)
 
     def seconds(self, firing: Firing) -> float:

@@ -145,10 +145,11 @@ class Report:
 
 
 def title(firing: Firing) -> str:
-    """Code, name and signal; the alert's name if it has no code."""
+    """Code, name (if it is another text) and signal; the alert's name if it has no code."""
     labels, alert = firing.labels, firing.rule.name
-    code = labels.get(CODE, "")
-    parts = (code, labels.get(NAME, ""), labels.get("signal", alert)) if code else (alert,)
+    code, name = labels.get(CODE, ""), labels.get(NAME, "")
+    words = dict.fromkeys((code, name))
+    parts = (*words, labels.get("signal", alert)) if code else (alert,)
     return " ".join([*filter(None, parts), "on", labels.get(SYSTEM, "all systems")])
 
 

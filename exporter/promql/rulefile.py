@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 import promql_parser
-from yaml.constructor import BaseConstructor, ConstructorError
+from yaml.constructor import ConstructorError, SafeConstructor
 
 from exporter import yaml_file
 from exporter.errors import ConfigError, UnsupportedRule
@@ -60,6 +60,13 @@ class Group:
     rules: tuple[Rule, ...]
 
 
+class _Texts(SafeConstructor):
+    """Values are the text of the file, as for Prometheus: `true`, `0x10` or `2026-01-05` as a label."""
+
+    # Not `BaseConstructor`, which does not know the merge key `<<`.
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
+
+
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"wait": "for"}):
     expr: str
     record: str = ""
@@ -99,8 +106,7 @@ def load(
     for path in paths:
         try:
             node = yaml_file.compose(path)
-            # Values are the text of the file, as for Prometheus: `true`, `0x10` or `2026-01-05` as a label.
-            content = BaseConstructor().construct_document(node) if node else {}
+            content = _Texts().construct_document(node) if node else {}
             file = msgspec.convert(content, _File, strict=False)
         except ConstructorError as error:
             raise ConfigError(f"{path}: {error}") from None
@@ -127,7 +133,7 @@ def load(
 
 def _rule(place: str, entry: _Entry, group_labels: dict[str, str]) -> Rule:
     """The rule of an entry. Raises `Unsupported`, or `ValueError` for an invalid expression or duration."""
-    own = group_labels | (entry.labels)
+    own = group_labels | entry.labels
     for name, text in own.items():
         if "{{" in text:
             raise Unsupported(f"template '{text}' of label '{name}'")

@@ -6,18 +6,22 @@ import re
 import shutil
 import sys
 from datetime import datetime, timedelta, timezone
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
+from rich.console import Console
 
+from exporter.backtest.command import backtest
 from exporter.errors import ConfigError
 from exporter.rule_files import RULES
 from exporter.simulate.history import DAY
 from exporter.simulate.scenario import MONDAY
 from exporter.timestamps import rfc3339
-from tests.backtest.histories import event, run, write
+from tests.backtest.histories import NOW, event, run, write
 from tests.commands.running import call
 from tests.taxonomy.mistakes import VALID
 
@@ -29,6 +33,14 @@ def alerts_of(
     assert (done.code, done.text) == (0, ""), done.errors
     alerts: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     return alerts
+
+
+def test_report_is_complete_without_a_writable_standard_error(tmp_path: Path) -> None:
+    """The progress was written to it although it is no terminal."""
+    path, report = write(tmp_path / "a.ndjson", [event(0.0), event(60.0)]), StringIO()
+    full = mock.Mock(spec=StringIO, **{"isatty.return_value": False, "write.side_effect": OSError})
+    assert backtest([path], Console(file=report), Console(file=full), now=lambda: NOW) == 0
+    assert "2 ends counted" in report.getvalue()
 
 
 def outage(

@@ -74,6 +74,7 @@ def test_report_of_a_quiet_history_has_no_tables(tmp_path: Path) -> None:
     [
         ({"code": "4001", "name": "No [b]", "signal": "spike"}, "4001 No [b] spike on mine"),
         ({"code": "4001"}, "4001 Mine on mine"),
+        ({"code": "Timeout", "name": "Timeout", "signal": "new"}, "Timeout new on mine"),
         ({"signal": "stopped"}, "Mine on mine"),
         ({"system": ""}, "Mine on all systems"),
     ],

@@ -136,6 +136,15 @@ def test_labels_of_a_group_are_those_of_its_rules_without_them(tmp_path: Path) -
     assert rule.labels == {"a": "x", "b": "z"}
 
 
+def test_merge_keys_are_read_as_prometheus_does(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups: [{name: g, rules: [&a {alert: A, expr: 1, labels: {b: 'true'}}, {<<: *a, alert: B}]}]"
+    )
+    ((first, second),) = (group.rules for group in load([path]))
+    assert (first.name, second.name, second.labels) == ("A", "B", {"b": "true"})
+
+
 def test_values_are_the_text_of_the_file(tmp_path: Path) -> None:
     """As Prometheus reads them. `true` used to be the label value "True", and a date was refused."""
     path = tmp_path / "rules.yml"
