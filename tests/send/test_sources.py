@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import Rejected
 from exporter.event_fields import FIELDS
+from exporter.send import records
 from exporter.send.events import events
 from exporter.send.options import Format
 from exporter.send.report import Report
@@ -214,6 +215,14 @@ def test_format_is_detected_by_suffix_or_content(
 def test_log_whose_first_line_is_cut_off_is_read(read: Read) -> None:
     """Fails when the first line is taken for JSON over several lines, which is read to its end."""
     sent = read('{"system": "a", "co\n{"system": "b"}\n', "a.log")
+    assert (sent.lines, len(sent.skipped)) == ([2], 1)
+
+
+def test_rest_of_a_line_that_is_too_long_is_no_event(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_CHARACTERS", 20)
+    sent = read("x" * 20 + '{"system": "a"}\n{"system": "b"}\n', format="ndjson")
     assert (sent.lines, len(sent.skipped)) == ([2], 1)
 
 

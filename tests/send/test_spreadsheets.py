@@ -93,6 +93,7 @@ def test_compressed_file_is_read(read: Read) -> None:
         (PLAIN.encode("utf-16-le"), "the header has no column `system`"),
         (EXCEL.encode("utf-16")[:-1], "cannot be read: "),
         (gzip.compress(PLAIN.encode())[:-8], "cannot be read: Compressed file ended"),
+        (gzip.compress(b"")[:10] + b"\xff" * 20, "cannot be read: Error -3 while decompressing"),
         (
             gzip.compress(PLAIN.encode())[:-8] + bytes(8),
             "cannot be read: CRC check failed",
