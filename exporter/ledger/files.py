@@ -49,6 +49,11 @@ class Claim:
             os.ftruncate(self._lock, 0)
         return True
 
+    def free(self) -> int:
+        """Free bytes of the disk."""
+        disk = os.fstatvfs(self._lock)
+        return disk.f_bavail * disk.f_frsize
+
     def mark(self, commit: int) -> None:
         """Write the number of a commit that is durable."""
         try:

@@ -24,6 +24,8 @@ CHECKPOINT_PAGES: Final = 1000
 MOST_PAGES: Final = 65_536
 """Pages (256 MiB) from which a checkpoint no longer waits for a backup: a backup to a disk that hangs must
 not fill the disk of the ledger. The backup notices the change and copies again."""
+_PAGE: Final = 4096
+"""Bytes of a page: SQLite's default."""
 
 
 class Writer:
@@ -150,7 +152,9 @@ class Writer:
         """
         if pages >= CHECKPOINT_PAGES:
             opened = self._opened
-            lock = opened.claim.unpaused() if pages < MOST_PAGES else nullcontext()
+            # A checkpoint may need as much space as the WAL has. Without it, a full disk would stay full.
+            waits = pages < min(MOST_PAGES, opened.claim.free() // (4 * _PAGE))
+            lock = opened.claim.unpaused() if waits else nullcontext()
             # A backup or a full disk: the commit succeeded, and the next one tries again, as in SQLite.
             with suppress(BlockingIOError, apsw.FullError), lock:
                 opened.store.checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)

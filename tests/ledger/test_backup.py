@@ -171,6 +171,14 @@ async def test_backup_that_lasts_too_long_no_longer_prevents_checkpoints(
         assert modified(database) > before
 
 
+async def test_backup_does_not_fill_the_disk_of_the_ledger(volume: Path) -> None:
+    """Fails without the comparison with the free space. The WAL then has all of it, so that no checkpoint can
+    end the refusals after the backup, nor after a restart."""
+    numbers = Numbers(await SqliteHome(volume / "data").open())
+    with paused(volume / "data" / "ledger.marker"):
+        await numbers.commit(800)
+
+
 async def test_database_that_changes_at_each_copy_is_an_error(
     home: SqliteHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
