@@ -20,6 +20,9 @@ class _Envelope(msgspec.Struct):
     type: _Text
     specversion: Annotated[str, msgspec.Meta(pattern=r"^1\.0$")]
     data: dict[str, Any]
+
+
+class _Timed(msgspec.Struct):
     time: Time | None = None
 
 
@@ -43,7 +46,7 @@ def event(envelope: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     given = converted(envelope, _Envelope, "invalid_cloudevent")
     session_end = from_json({**matcher.match(given.data), "id": given.id})
     if session_end.occurred_at is None:
-        session_end.occurred_at = given.time
+        session_end.occurred_at = converted(envelope, _Timed, "invalid_cloudevent").time
     return session_end, given.source
 
 
