@@ -11,13 +11,11 @@ import msgspec
 from exporter.errors import Rejected, Unparseable
 from exporter.ingest.event import Event, FieldMatcher, Time, converted, from_json
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-
 
 class _Envelope(msgspec.Struct):
-    id: _Text
-    source: _Text
-    type: _Text
+    id: str
+    source: str
+    type: str
     specversion: Annotated[str, msgspec.Meta(pattern=r"^1\.0$")]
     data: dict[str, Any]
 
