@@ -98,6 +98,6 @@ def _version(path: Path) -> object:
         status = path.stat()
     except OSError as error:
         return error.errno
-    # The change of status, because a copy may keep the time of modification. With the inode, because
-    # Kubernetes swaps a symlink.
-    return status.st_ctime_ns, status.st_ino
+    # The change of status, because a copy may keep the time of modification. With the size, because two
+    # changes may have the same time, and with the inode, because Kubernetes swaps a symlink.
+    return status.st_ctime_ns, status.st_size, status.st_ino

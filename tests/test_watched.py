@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from prometheus_client import generate_latest
@@ -13,15 +14,24 @@ from tests.clock import Clock
 
 
 class Counted:
-    """Loads a file's text, unless it is "wrong", and counts the loads."""
+    """Loads a file's text, unless it is "wrong" or the load `fails`, and counts the loads."""
 
     count = 0
+    fails = False
 
     def __call__(self, path: Path) -> str:
         self.count += 1
-        if not path.exists() or path.read_text() == "wrong":
+        if self.fails or not os.path.exists(path) or path.read_text() == "wrong":
             raise ConfigError(f"{path}: wrong")
         return path.read_text()
+
+
+class SameTick(NamedTuple):
+    """A stat with the same time and inode each time."""
+
+    st_size: int
+    st_ctime_ns: int = 0
+    st_ino: int = 0
 
 
 def write(path: Path, text: str) -> None:
@@ -76,6 +86,32 @@ def test_wrong_version_is_logged_once_and_the_previous_one_stays(
     write(path, "later")
     clock.now += 1
     assert watched.current() == "later"
+
+
+def test_load_that_failed_is_tried_again_without_a_change(path: Path) -> None:
+    """Fails when only a change leads to a reload: a lack of descriptors has nothing to do with the file."""
+    clock, load = Clock(), Counted()
+    watched = Watched((path,), load, "file", clock)
+    write(path, "later")
+    load.fails = True
+    clock.now += 1
+    assert watched.current() == "first"
+    load.fails = False
+    clock.now += 1
+    assert watched.current() == "later"
+
+
+def test_write_in_the_tick_of_a_load_is_a_change(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails without the size: the kernel's clock for files may advance by several milliseconds at a time,
+    and a file that was half-written when it was loaded was used until its next change."""
+    monkeypatch.setattr(Path, "stat", lambda self: SameTick(len(self.read_bytes())))
+    clock = Clock()
+    watched = Watched((path,), Counted(), "file", clock)
+    path.write_text("first and second")
+    clock.now += 1
+    assert watched.current() == "first and second"
 
 
 def test_metric_shows_a_wrong_version_that_nobody_uses(path: Path) -> None:

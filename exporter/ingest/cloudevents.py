@@ -11,15 +11,16 @@ import msgspec
 from exporter.errors import Rejected, Unparseable
 from exporter.ingest.event import Event, FieldMatcher, Time, converted, from_json
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-
 
 class _Envelope(msgspec.Struct):
-    id: _Text
-    source: _Text
-    type: _Text
+    id: str
+    source: str
+    type: str
     specversion: Annotated[str, msgspec.Meta(pattern=r"^1\.0$")]
     data: dict[str, Any]
+
+
+class _Timed(msgspec.Struct):
     time: Time | None = None
 
 
@@ -43,7 +44,7 @@ def event(envelope: Any, matcher: FieldMatcher) -> tuple[Event, str]:
     given = converted(envelope, _Envelope, "invalid_cloudevent")
     session_end = from_json({**matcher.match(given.data), "id": given.id})
     if session_end.occurred_at is None:
-        session_end.occurred_at = given.time
+        session_end.occurred_at = converted(envelope, _Timed, "invalid_cloudevent").time
     return session_end, given.source
 
 

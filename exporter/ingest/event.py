@@ -190,14 +190,15 @@ def from_json(value: dict[str, Any]) -> Event:
 
 def converted(fields: dict[str, Any], kind: type[T], reason: str = "invalid_field") -> T:
     """The struct with these fields; null and "" count as absent. Raises `Rejected`."""
-    given = {name: value for name, value in fields.items() if value is not None and value != ""}
-    for name, value in given.items():
-        if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
-            raise Rejected(reason, f"{name}: contains a lone surrogate")
+    given = {}
+    for name in kind.__struct_fields__:
+        value = fields.get(name)
+        if value is not None and value != "":
+            if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+                raise Rejected(reason, f"{name}: contains a lone surrogate")
+            given[name] = value
     try:
         return msgspec.convert(given, kind)
-    except UnicodeEncodeError:
-        raise Rejected(reason, "a name contains a lone surrogate") from None
     except msgspec.ValidationError as error:
         text, _, field = str(error).partition(" - at `$.")
         # Such as "Expected `int | str | null`, got `bool`".

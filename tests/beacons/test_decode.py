@@ -143,7 +143,7 @@ def test_number_as_a_label_is_text(label: Any, text: str) -> None:
     assert json.loads(labels) == {"region": text}
 
 
-@pytest.mark.parametrize("phase", ["keep_alive", "x", 5])
+@pytest.mark.parametrize("phase", ["keep_alive", "\ud800", 5])
 def test_phase_of_a_browser_is_ignored(browsers: Browsers, phase: Any) -> None:
     """Fails when the phase is kept: a holder of the public key could create five series per code."""
     browsers.post({"id": "a", "code": 4001})

@@ -46,6 +46,14 @@ def test_empty_beacon_counts_as_an_event(browsers: Browsers) -> None:
     assert [browsers.post(b"").status for _ in range(21)] == [400] * 20 + [429]
 
 
+def test_hosts_of_one_ipv6_network_share_a_bucket(browsers: Browsers) -> None:
+    statuses = [
+        browsers.post({"id": str(number)}, client=f"2001:db8:0:1::{number:x}").status
+        for number in range(40)
+    ]
+    assert statuses.count(429) == 20
+
+
 def test_site_above_its_own_rate_is_429_and_other_sites_are_not(browsers: Browsers) -> None:
     """Fails without the rate limit per site; the entry of `desk` allows 2 events/s and a burst of 4."""
 

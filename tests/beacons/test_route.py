@@ -223,3 +223,7 @@ def test_bytes_without_a_content_type_are_counted(browsers: Browsers) -> None:
     headers = {b"origin": SHOP.encode()}
     answer = browsers.listener.post(b'{"id": "a"}', headers, path=names.BEACONS_PATH + KEY)
     assert (answer.status, browsers.ends()) == (204, [("streampixel", "1000", "ends")])
+
+
+def test_sender_that_leaves_gets_no_answer(browsers: Browsers) -> None:
+    assert browsers.post(Stream([])).status == 0

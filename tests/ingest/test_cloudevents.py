@@ -99,6 +99,17 @@ def test_time_replaces_a_missing_occurred_at(listener: Listener) -> None:
     assert families == ["late", "ends"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "cut \ud83d"},
+        {"time": "today", "data": {**DATA, "occurred_at": "2026-11-20T19:00:00Z"}},
+    ],
+)
+def test_unused_attribute_may_be_invalid(listener: Listener, change: dict[str, Any]) -> None:
+    assert structured(listener, **change).json["accepted"] == 1
+
+
 @pytest.mark.parametrize("name", ["id", "source", "type", "specversion"])
 def test_missing_attribute_is_rejected(listener: Listener, name: str) -> None:
     """A CloudEvent must not be counted without its key."""

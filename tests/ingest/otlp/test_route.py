@@ -18,7 +18,7 @@ from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown,
 from exporter.ingest.otlp import route
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
-from tests.ingest.listener import JSON, Answer, Listener, Refusing
+from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream
 from tests.ingest.otlp.messages import END, PROTOBUF, TIME, as_json, record, request
 
 Headers = dict[bytes, bytes]
@@ -219,3 +219,8 @@ def test_limits_are_those_of_other_events(
     answer = listener.post(body, headers, path=LOGS_PATH)
     assert answer.status == status
     assert status_message(answer, PROTOBUF)
+
+
+def test_sender_that_leaves_gets_no_answer(listener: Listener) -> None:
+    assert listener.post(Stream([]), PROTOBUF, path=LOGS_PATH).status == 0
+    assert listener.total("requests_total") == 0
