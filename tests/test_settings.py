@@ -204,9 +204,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "allowed_hosts[0] = 'a.example:1': write a host name without a port, such as exporter.example.com "
         "or *.example.com",
     ),
-    (
-        {"trusted_proxies": "10.0.0.1/8"},
-        "trusted_proxies[0] = '10.0.0.1/8': 10.0.0.1/8 has host bits set",
+    *(
+        (
+            {"trusted_proxies": value},
+            f"trusted_proxies[0] = {shown!r}: write an IP address or a network, such as 10.0.0.0/8 or ::1",
+        )
+        for value, shown in (
+            ("10.0.0.1/8", "10.0.0.1/8"),
+            ("http://me:hunter2@proxy", "http://***@proxy"),
+        )
     ),
     *(
         (

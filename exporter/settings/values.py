@@ -112,6 +112,14 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        # Python's text repeats the value: a proxy's URL may have a password.
+        raise ValueError("write an IP address or a network, such as 10.0.0.0/8 or ::1") from None
+
+
 def _without_slash(url: str) -> str:
     return url.rstrip("/")
 
@@ -170,7 +178,7 @@ LabelName = Annotated[
 LabelNames = Annotated[tuple[LabelName, ...], _UNIQUE, _SPLIT, AfterValidator(_distinct)]
 Network = Annotated[
     str,
-    AfterValidator(lambda value: str(ip_network(value))),
+    AfterValidator(_network),
     WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9.]+)?$"}),
 ]
 Networks = Annotated[tuple[Network, ...], _SPLIT]

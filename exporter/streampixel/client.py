@@ -79,7 +79,9 @@ class StatsClient:
         except httpx.HTTPError as error:
             invalid = isinstance(error, httpx.RemoteProtocolError)
             reason = "bad_answer" if invalid else "connection"
-            raise PollFailed(reason, type(error).__name__) from None
+            # Text of this machine only, such as "Name or service not known".
+            local = isinstance(error, httpx.ConnectError)
+            raise PollFailed(reason, str(error) if local else type(error).__name__) from None
         status = response.status_code
         if status != 200:
             reason = _REASONS.get(status, "server_error" if status >= 500 else "bad_answer")

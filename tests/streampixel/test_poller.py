@@ -141,13 +141,14 @@ def test_proxies_of_the_environment_are_ignored(
 
 
 def test_key_is_sent_only_to_a_trusted_certificate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     certificate = self_signed(tmp_path)
     with StatsServer(certificate) as server:
         polling = Polling(server.url)
         polling.poll()
         assert polling.reasons == ["connection"]
+        assert "CERTIFICATE_VERIFY_FAILED" in capfd.readouterr().err
         assert server.polled == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
         polling = Polling(server.url)

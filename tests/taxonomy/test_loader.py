@@ -97,6 +97,12 @@ def test_long_texts_are_checked_in_linear_time(folder: Path) -> None:
     assert time.process_time() - began < 10
 
 
+def test_list_that_contains_itself_is_refused(folder: Path) -> None:
+    path = folder / "acme.yaml"
+    path.write_text(VALID.replace("[link down]", "&aliases [*aliases]"))
+    assert mistakes_of(folder) == [f"{path}: contains itself"]
+
+
 def test_aliases_that_multiply_values_are_refused(folder: Path) -> None:
     """Fails without the limit: these eight lines took all memory."""
     lines = ["extends: acme", "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
