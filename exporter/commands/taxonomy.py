@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from exporter.commands.options import Config, Folders
-from exporter.settings import load
+from exporter.errors import ConfigError
+from exporter.settings import read
 
 
 def codes(
@@ -30,8 +31,13 @@ def codes(
     from exporter.lookup.show import show
     from exporter.taxonomy.loader import load as load_taxonomy
 
-    loaded = load_taxonomy(load(config, taxonomy=taxonomy).taxonomy)
-    if not show(Console(), loaded, query or []):
+    settings, mistakes = read(config, taxonomy=taxonomy)
+    # A wrong port must not keep on-call from looking up a code.
+    if mistakes and config is not None:
+        raise ConfigError(*mistakes)
+    for mistake in mistakes:
+        typer.echo(f"warning: {mistake}", err=True)
+    if not show(Console(), load_taxonomy(settings.taxonomy), query or []):
         raise typer.Exit(1)
 
 

@@ -104,8 +104,7 @@ def assert_page_arrives_with_links(slack: WebhookReceiver) -> None:
     assert urls.keys() == {"Title", "Runbook", "Dashboard"}
     assert urls["Runbook"] == f"http://{NAME}:10401/codes/streampixel/4001"
     assert heading(urls["Runbook"]) == "Streampixel 4001: No Worker Node Available"
-    dashboard = "session-end-code?var-system=streampixel&var-code=4001"
-    assert urls["Dashboard"] == f"http://{NAME}:3000/d/{dashboard}"
+    assert urls["Dashboard"] == f"http://{NAME}:3000/d/session-ends"
     assert urls["Title"] == f"http://{NAME}:9093/#/alerts?receiver=page"
     heading(urls["Title"])
 
