@@ -85,7 +85,8 @@ class TimedProtocol(ClosingProtocol):
             idle_deadline = self.waiting_since + self.timeout_keep_alive
             deadline = idle_deadline if self._phase == IDLE else self._read_deadline
             at = min(deadline, self._write_deadline, now + self._period())
-            self._timer = self.loop.call_at(at, self._check)
+            # uvloop rounds to milliseconds. A timer that is early must not run again at once until it is due.
+            self._timer = self.loop.call_at(max(at, now + 0.001), self._check)
 
     def _period(self) -> float:
         return min(self.listener.receive_timeout, self.timeout_keep_alive)

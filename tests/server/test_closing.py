@@ -144,7 +144,7 @@ def test_small_unread_answer_closes_the_connection(
         assert client.recv(10)
         assert status(rest(server.connect())) == 408
         assert 0 < len(rest(client)) < len(body)
-    assert checks < 1000
+    assert checks < 100
 
 
 def test_connection_that_lingers_is_closing_until_the_second_close() -> None:
