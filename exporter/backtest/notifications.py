@@ -27,7 +27,7 @@ def severity(labels: Labels) -> str:
 def notified(firing: Firing, alerts: Iterable[Firing]) -> float | None:
     """The time of a notification, Unix seconds; None if the alert ends before.
 
-    Of an alert that joins a group, the notification is at Alertmanager's next group_interval instead.
+    An alert that joins a group that fires already is notified later, at the group's next group_interval.
     """
     at = firing.start + WAITS[severity(firing.labels)]
     for other in sorted(alerts, key=lambda alert: alert.start):

@@ -145,7 +145,7 @@ class SqliteLedger(QueuedLedger):
     def _run(self) -> None:
         tick = self._monotonic() + _TICK
         while True:
-            # Read first: all batches were sent before it was set.
+            # `_closing` is read before the queue: every batch is in the queue before `_closing` is set.
             closing = self._closing
             items = self._collect(0 if closing else max(0, tick - self._monotonic()))
             self._began = time.monotonic()

@@ -132,7 +132,7 @@ class ClusterClient:
     async def _discover(self) -> None:
         problem = CallFailed("the Cluster has no node")
         nodes, shards = {*self._connections, *self._settings.address.hosts}, self._settings.shards
-        # In any order: a node that lost contact to the others still answers, with former masters.
+        # In random order: a node that lost contact to the others still answers, and names former masters.
         for node in random.sample(sorted(nodes), len(nodes)):
             try:
                 slots = await self._slots(node)
