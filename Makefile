@@ -88,7 +88,7 @@ alert-lab: $(VENV)/.test ## measure recall, detection and false pages of the rul
 	@$(BIN)/python -m tests.lab --plot docs/alert-lab.svg $(ARGS)
 
 schemas: $(VENV)/.run ## write exporter/schemas/*.json, after a change of settings or of a file's keys
-	@$(BIN)/python -m exporter.schemas
+	@$(BIN)/python -m scripts.schemas
 
 prometheusrule: $(VENV)/.run ## write the rules for the Prometheus operator, after a change of rules/*.yml
 	@$(BIN)/python scripts/prometheusrule > deploy/kubernetes/components/rules/prometheusrule.yaml

@@ -13,20 +13,19 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator, meta
 
-from exporter import schemas
 from exporter.beacons.sites import SitesLoader
 from exporter.errors import ConfigError
 from exporter.settings import read
 from exporter.settings.values import split
 from exporter.taxonomy import loader
 from exporter.token_bucket import Limit
+from scripts import schemas
 from tests.beacons.test_sites import COMBINATIONS, SOUND
 from tests.e2e.exporter_process import ROOT
 from tests.taxonomy.mistakes import KINDS, VALID, invalid
 from tests.taxonomy.test_loader import system_in
 from tests.test_settings import MISTAKES
 
-FOLDER = Path(schemas.__file__).parent
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in schemas.texts().items()}
 VALIDATORS = {kind: Draft202012Validator(document) for kind, document in SCHEMAS.items()}
 ABOUT_OTHER_VALUES = re.compile(
@@ -93,7 +92,7 @@ def compare(
 
 def test_files_are_those_of_the_models() -> None:
     """Fails after a change of a model or key: make schemas."""
-    written = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    written = {path.name: path.read_text() for path in schemas.FOLDER.glob("*.json")}
     assert written == schemas.texts(), "run: make schemas"
 
 

@@ -1,11 +1,12 @@
 """JSON Schemas (draft 2020-12) for editors, made from the models that read the files.
 
-`make schemas` writes them, and `session-end-exporter export schemas` copies them. Rules that compare values,
-or need the settings or another file, are missing: `check` reports them.
+`make schemas` writes them into exporter/schemas, and `session-end-exporter export schemas` copies them. Rules
+that compare values, or need the settings or another file, are missing: `check` reports them.
 """
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
@@ -14,6 +15,8 @@ from exporter.beacons import sites
 from exporter.settings import Settings
 from exporter.taxonomy.file import OVERLAY, SYSTEM
 from exporter.validation import Untitled
+
+FOLDER: Final = Path(__file__).parents[1] / "exporter" / "schemas"
 
 
 class _Toml(Untitled):
@@ -50,3 +53,8 @@ def texts() -> dict[str, str]:
         + "\n"
         for name, (title, schema) in schemas.items()
     }
+
+
+if __name__ == "__main__":
+    for _name, _text in texts().items():
+        FOLDER.joinpath(_name).write_text(_text, encoding="utf-8")
