@@ -4,7 +4,6 @@ The noise is assumed. Over 28 days, the variance of a failure code's counts per 
 their mean up to 10,000 ends per hour (Poisson: 1), and 3 to 15 times at a million.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,7 +14,6 @@ from exporter.simulate.history import DAY, Counts, Floats
 from exporter.simulate.traffic import Traffic
 
 _MINUTE: Final = 60.0
-_SWING: Final = 300.0
 LEVEL_NOISE: Final = 0.05
 CODE_NOISE: Final = 0.2
 """Coefficients of variation between minutes, of all ends together and of each code."""
@@ -36,7 +34,7 @@ def counts(
     random: np.random.Generator,
 ) -> tuple[Counts, Counts]:
     """(bins, codes): random counts with the means `means`, which is overwritten, and the retries in them."""
-    _scale_minutes(means, step, traffic, random)
+    _scale_minutes(means, step, traffic.burst_scale, random)
     size = BURST_SIZE * traffic.burst_scale
     ends = np.zeros(means.shape, dtype=np.int64)
     repeats = np.zeros_like(ends)
@@ -51,28 +49,15 @@ def counts(
     return ends + repeats, repeats
 
 
-def _scale_minutes(
-    means: Floats, step: float, traffic: Traffic, random: np.random.Generator
-) -> None:
+def _scale_minutes(means: Floats, step: float, scale: float, random: np.random.Generator) -> None:
     """Multiplies each minute by gamma factors of mean 1: one for all codes, and one per code."""
-    index = _period(len(means), step, _MINUTE)
+    index = (np.arange(len(means)) * step // _MINUTE).astype(np.intp)
     minutes = int(index[-1]) + 1
-    if traffic.swings:
-        # A log-normal factor of mean 1 for each period.
-        swing = _period(len(means), step, _SWING)
-        spread = math.sqrt(math.log1p(traffic.swings**2))
-        factors = random.lognormal(-(spread**2) / 2, spread, int(swing[-1]) + 1)
-        means *= factors[swing][:, np.newaxis]
-    level = _gamma(LEVEL_NOISE * traffic.burst_scale, minutes, random)
+    level = _gamma(LEVEL_NOISE * scale, minutes, random)
     means *= level[index][:, np.newaxis]
     for column in np.flatnonzero(means.any(axis=0)):
-        factors = _gamma(CODE_NOISE * traffic.burst_scale, minutes, random)
+        factors = _gamma(CODE_NOISE * scale, minutes, random)
         means[:, column] *= factors[index]
-
-
-def _period(bins: int, step: float, seconds: float) -> NDArray[np.intp]:
-    """(bins,): the number of the period, from 0."""
-    return (np.arange(bins) * step // seconds).astype(np.intp)
 
 
 def _gamma(variation: float, size: int, random: np.random.Generator) -> Floats:

@@ -36,7 +36,7 @@ def simulate(
     """
     bins = round(days * DAY / step)
     profile = PROFILES[system]
-    by_code = {**with_failures(system, traffic.failing), **traffic.shares}
+    by_code = with_failures(system, traffic.failing)
     names = tuple(code.code for code in codes(system))
     outcomes = [code.outcome for code in codes(system)]
     successes = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.SUCCESS]
@@ -45,7 +45,7 @@ def simulate(
     seconds = (np.arange(bins, dtype=np.float64) + 0.5) * step
     times = start + seconds
     shares = np.array([by_code[name] for name in names])
-    rates = means(times, step, traffic, profile, shares, successes, random)
+    rates = means(times, step, traffic.ends_per_hour, profile, shares, successes, random)
     exact = np.zeros(rates.shape, dtype=np.int64)
     repeats = np.zeros_like(exact)
 
@@ -65,7 +65,7 @@ def simulate(
                 repeats=repeats[changed],
                 codes=[names.index(code) for code in kind.codes[system]],
                 successes=successes,
-                load=lambda at: load(at, traffic, profile),
+                load=lambda at: load(at, profile),
                 random=random,
             )
         )

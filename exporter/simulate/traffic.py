@@ -1,8 +1,8 @@
 """Traffic without incidents: how many sessions end, when, and with which codes."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,51 +14,39 @@ _EPOCH_WEEKDAY: Final = 3
 """1 January 1970 was a Thursday; Monday is 0."""
 DRIFT: Final = 0.05
 """Standard deviation, after one day, of the random walk of the logarithm of a code's share."""
+_DAILY_RATIO: Final = 4.0
+"""The largest load of a day as a multiple of the smallest."""
 _MAX_DRIFT: Final = math.log(3)
 """Three times as many or a third: a share that drifts farther is an incident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The traffic of an installation; None takes the value of the system's profile.
+    """The traffic of an installation.
 
-    `ends_per_hour` is the mean over a week. Load varies by `daily_ratio` within a day; a weekend day has
-    `weekend` times the session ends of a working day. `failing` is the share of failures among all ends.
-    `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means. `p_missed_scrape` is
-    the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
-    `hours` replaces the smooth day: pairs of an hour of the day and a load, linear in between; weekends then
-    begin and end at midnight. `swings` is the coefficient of variation of all ends between periods of
-    5 minutes. `shares` replaces shares of codes, at the expense of successes.
+    `ends_per_hour` is the mean over a week. `failing` is the share of failures among all ends, None that of
+    the system's profile. `burst_scale` multiplies the noise of `exporter.simulate.noise` and keeps the means.
+    `p_missed_scrape` is the probability that a scrape fails; `restarts_per_day` counts exporter restarts.
     """
 
     ends_per_hour: float = 1000.0
     failing: float | None = None
-    daily_ratio: float = 4.0
-    weekend: float | None = None
     burst_scale: float = 1.0
     p_missed_scrape: float = 0.001
     restarts_per_day: float = 0.5
-    hours: Sequence[tuple[float, float]] = ()
-    swings: float = 0.0
-    shares: Mapping[str, float] = field(default_factory=dict)
 
 
-def load(times: Floats, traffic: Traffic, profile: Profile) -> Floats:
+def load(times: Floats, profile: Profile) -> Floats:
     """The load at `times` (Unix seconds, UTC), relative to the mean of a week."""
     week = np.arange(0, 7 * DAY, 600.0) + 300.0
-    mean = _unscaled(week, traffic, profile).mean()
-    return np.asarray(_unscaled(times, traffic, profile) / mean, dtype=np.float64)
+    mean = _unscaled(week, profile).mean()
+    return np.asarray(_unscaled(times, profile) / mean, dtype=np.float64)
 
 
-def _unscaled(times: Floats, traffic: Traffic, profile: Profile) -> Floats:
+def _unscaled(times: Floats, profile: Profile) -> Floats:
     days = np.arange(7)
-    weekend = profile.weekend if traffic.weekend is None else traffic.weekend
-    factors = np.where(days < 5, 1.0, weekend)
-    if traffic.hours:
-        daily = np.interp(times / HOUR % 24, *np.transpose(traffic.hours))
-        today = (times // DAY).astype(np.intp) + _EPOCH_WEEKDAY
-        return np.asarray(daily * factors[today % 7], dtype=np.float64)
-    amplitude = math.log(traffic.daily_ratio) / 2
+    factors = np.where(days < 5, 1.0, profile.weekend)
+    amplitude = math.log(_DAILY_RATIO) / 2
     hours = times / HOUR - profile.peak_hour
     daily = np.exp(amplitude * np.cos(2 * np.pi * hours / 24))
     # Interpolated between noons: a step at midnight would look like an incident.
@@ -69,14 +57,14 @@ def _unscaled(times: Floats, traffic: Traffic, profile: Profile) -> Floats:
 def means(
     times: Floats,
     step: float,
-    traffic: Traffic,
+    ends_per_hour: float,
     profile: Profile,
     shares: Floats,
     successes: Sequence[int],
     random: np.random.Generator,
 ) -> Floats:
     """(times, codes): the mean count of each bin of `step` seconds at `times`; `shares`, (codes,), drift."""
-    total = traffic.ends_per_hour * step / HOUR * load(times, traffic, profile)
+    total = ends_per_hour * step / HOUR * load(times, profile)
     drifted = shares * np.exp(_random_walks(times, len(shares), random))
     drifted[:, successes] = 0.0
     # The columns of successes receive the remainder when the other shares drift.

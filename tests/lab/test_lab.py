@@ -6,6 +6,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from exporter.simulate.incidents import KINDS
 from exporter.simulate.profiles import SYSTEMS
 from exporter.simulate.scenario import MONDAY, simulate
 from exporter.simulate.traffic import Traffic
-from tests.lab.cases import BUDGET_KEPT, STANDARD, STANDARD_DAYS
+from tests.lab.cases import BUDGET_KEPT, LAB_KINDS, STANDARD, STANDARD_DAYS, SYSTEM, office
 from tests.lab.families import Alarm
 from tests.lab.recorded import short, worse
 from tests.lab.recordings import recording
@@ -48,6 +49,37 @@ def test_standard_month_has_incidents_eight_hours_apart(month: History) -> None:
 def test_standard_month_has_every_incident_of_the_system(month: History) -> None:
     known = {name for name, kind in KINDS.items() if month.system in kind.codes}
     assert {incident.name for incident in month.incidents} == known - {"slow-retries"}
+
+
+def ordinary(*kinds: str) -> History:
+    plan = [(kind, 0.0) for kind in kinds]
+    return simulate(SYSTEM, Traffic(1e5, burst_scale=0.0), 4.0, plan, kinds=LAB_KINDS)
+
+
+def test_office_hours_begin_a_weekend_at_midnight() -> None:
+    """Fails also when the load is not relative to the mean of a week."""
+    at = MONDAY + np.array([10.0, 12.5, 5 * 24 - 0.01, 5 * 24 + 0.01, 5 * 24 + 10]) * HOUR
+    assert office(at) == pytest.approx([1.0, 0.3, 0.02, 0.0004, 0.02], rel=0.01)
+    total = ordinary("office hours").expected.sum()
+    # Four of five working days, and one hour of 1e5 ends is a mean hour of the week.
+    assert total == pytest.approx(96e5 * 7 / 5.04, rel=0.01)
+
+
+def test_bursty_counts_vary_periods_of_five_minutes_and_keep_the_mean() -> None:
+    swung, plain = (ordinary(*kinds).expected.sum(axis=1) for kinds in (["bursty counts"], []))
+    periods = (swung / plain).reshape(-1, 20)
+    assert periods == pytest.approx(np.repeat(periods[:, :1], 20, axis=1))
+    assert periods.mean() == pytest.approx(1.0, rel=0.1)
+    assert periods.std() == pytest.approx(0.9, rel=0.15)
+
+
+def test_usual_share_of_a_code_is_at_the_expense_of_successes() -> None:
+    history, plain = ordinary("usual 30 %"), ordinary()
+    parts, before = (each.expected.sum(axis=0) / each.expected.sum() for each in (history, plain))
+    assert history.expected.sum() == pytest.approx(plain.expected.sum())
+    changed = np.flatnonzero(~np.isclose(parts, before))
+    assert [history.codes[column] for column in changed] == ["1000", "1001", "4006"]
+    assert parts[history.codes.index("4006")] == pytest.approx(0.3, rel=0.1)
 
 
 def test_recovery_follows_directly_after_a_stop() -> None:

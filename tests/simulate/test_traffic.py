@@ -1,5 +1,7 @@
 """Traffic without incidents: rate, day and week, shares and their drift, noise, and scrapes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from exporter.simulate.noise import (
     scrape,
 )
 from exporter.simulate.profiles import PROFILES, SYSTEMS, Profile, codes, with_failures
-from exporter.simulate.scenario import MONDAY, simulate
+from exporter.simulate.scenario import MONDAY
 from exporter.simulate.traffic import Traffic, load, means
 from exporter.taxonomy.model import Outcome
 
@@ -26,23 +28,23 @@ SHARES = {"good": 0.6, "better": 0.3, "bad": 0.08, "worse": 0.02}
 WORKING = Profile(SHARES, peak_hour=15.0, weekend=0.35)
 
 
-def sampled(given: Traffic, times: np.ndarray = WEEK, seed: int = 1) -> np.ndarray:
+def sampled(times: np.ndarray = WEEK, seed: int = 1) -> np.ndarray:
     shares = np.array(list(SHARES.values()))
-    return means(times, STEP, given, WORKING, shares, [0, 1], np.random.default_rng(seed))
+    return means(times, STEP, 1000.0, WORKING, shares, [0, 1], np.random.default_rng(seed))
 
 
 def test_load_varies_by_the_daily_ratio_and_peaks_at_the_hour() -> None:
     times = MONDAY + np.arange(0, DAY, 60.0)
-    shape = load(times, Traffic(weekend=1.0), WORKING)
+    shape = load(times, replace(WORKING, weekend=1.0))
     assert shape.max() / shape.min() == pytest.approx(4.0)
     assert times[shape.argmax()] - MONDAY == 15 * HOUR
 
 
 def test_load_falls_on_weekends_without_a_step_at_midnight() -> None:
     """Fails when the factor of a weekend day starts at midnight."""
-    wednesday, saturday = load(MONDAY + np.array([2, 5]) * DAY + 12 * HOUR, Traffic(), WORKING)
+    wednesday, saturday = load(MONDAY + np.array([2, 5]) * DAY + 12 * HOUR, WORKING)
     assert saturday == pytest.approx(0.35 * wednesday)
-    assert np.abs(np.diff(np.log(load(WEEK, Traffic(), WORKING)))).max() < 0.001
+    assert np.abs(np.diff(np.log(load(WEEK, WORKING)))).max() < 0.001
 
 
 def test_drift_moves_shares_at_the_expense_of_successes() -> None:
@@ -50,7 +52,7 @@ def test_drift_moves_shares_at_the_expense_of_successes() -> None:
     times = MONDAY + np.array([0.0, DAY])
     steps = []
     for seed in range(200):
-        rates = sampled(Traffic(), times, seed)
+        rates = sampled(times, seed)
         share = rates / rates.sum(axis=1, keepdims=True)
         assert share[:, 0] / share[:, 1] == pytest.approx(2.0)
         steps.append(np.log(share[1, 2] / share[0, 2]))
@@ -59,7 +61,7 @@ def test_drift_moves_shares_at_the_expense_of_successes() -> None:
 
 def test_drift_is_limited_to_three_times_or_a_third(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "DRIFT", 0.9)
-    rates = sampled(Traffic(), MONDAY + np.arange(0, 90 * DAY, HOUR))
+    rates = sampled(MONDAY + np.arange(0, 90 * DAY, HOUR))
     relative = rates[:, 3] / rates.sum(axis=1) / SHARES["worse"]
     assert relative.max() == pytest.approx(3.0)
     assert relative.min() == pytest.approx(1 / 3)
@@ -91,24 +93,6 @@ def test_profile_scales_failures_and_keeps_neutral_ends(system: str, failing: fl
 def test_profile_refuses_more_failures_than_there_are_sessions() -> None:
     with pytest.raises(ConfigError, match=r"--failing = 0\.99: use at most 0\.958 for streampixel"):
         with_failures("streampixel", 0.99)
-
-
-def test_hours_replace_the_smooth_day_and_weekend() -> None:
-    """Fails when the weekend's factor does not begin at midnight, or the epoch's weekday is wrong."""
-    office = Traffic(weekend=0.1, hours=((0, 1.0), (12, 3.0), (24, 1.0)))
-    at = MONDAY + np.array([0.0, 6.0, 12.0, 5 * 24 - 0.01, 5 * 24 + 0.01, 5 * 24 + 12]) * HOUR
-    loads = load(at, office, WORKING)
-    assert loads / loads[0] == pytest.approx([1.0, 2.0, 3.0, 1.0, 0.1, 0.3], rel=0.01)
-
-
-def test_shares_of_codes_are_replaced_at_the_expense_of_successes() -> None:
-    given = Traffic(1e5, shares={"4006": 0.3})
-    history = simulate("streampixel", given, 1.0)
-    total, plain = history.ends.sum(), simulate("streampixel", Traffic(1e5), 1.0).ends
-    parts = dict(zip(history.codes, (history.ends.sum(axis=0) / total).tolist(), strict=True))
-    assert parts["4006"] == pytest.approx(0.3, rel=0.1)
-    assert parts["1006"] == pytest.approx(0.018, rel=0.2)
-    assert total == pytest.approx(plain.sum(), rel=0.02)
 
 
 BINS = 20_000
@@ -182,10 +166,3 @@ def test_failed_scrape_changes_no_counts() -> None:
     assert (ends == numbered()).all()
     # Binomial: five standard deviations of 5,760 draws at 0.1.
     assert abs((~scraped).sum() - 576) < 5 * np.sqrt(DAY_BINS * 0.1 * 0.9)
-
-
-def test_swings_vary_periods_of_five_minutes_and_keep_the_mean() -> None:
-    ends, _ = drawn(500.0, 0.0, Traffic(burst_scale=0.0, swings=0.9))
-    periods = ends[:, 0].reshape(-1, 5).sum(axis=1)
-    assert periods.mean() == pytest.approx(10_000, rel=0.1)
-    assert periods.std() / periods.mean() == pytest.approx(0.9, rel=0.15)
