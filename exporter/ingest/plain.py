@@ -83,17 +83,24 @@ def decode(media: Media, body: bytes, max_events: int) -> Columns | None:
     """The events of a plain body; None for another body. Raises as msgspec does."""
     if body[:1] == b"{" and media is Media.JSON and len(body) <= LARGE:
         # Without lists: the latency of a single event matters most.
-        event = _ANY.single.decode(body)
-        values = astuple(event)
-        ids = event.id, event.session_id, event.user
-        if count(body) != _quotes_of(values) or not PLACEHOLDERS.isdisjoint(ids):
+        if (event := decode_event(body)) is None:
             return None
-        return Columns._make(zip((*values[:-1], bytes(values[-1]))))
+        *values, labels = astuple(event)
+        return Columns._make(zip((*values, bytes(labels))))
     shape = shape_of(body)
     if shape is not None:
         with suppress(msgspec.ValidationError):
             return _decode_batch(media, body, max_events, shape)
     return _decode_batch(media, body, max_events, _ANY)
+
+
+def decode_event(body: bytes) -> Event | None:
+    """The event of a plain text of one event; None for another text. Raises as msgspec does."""
+    event: Event = _ANY.single.decode(body)
+    ids = event.id, event.session_id, event.user
+    if count(body) != _quotes_of(astuple(event)) or not PLACEHOLDERS.isdisjoint(ids):
+        return None
+    return event
 
 
 def _decode_batch(media: Media, body: bytes, max_events: int, shape: Shape) -> Columns | None:

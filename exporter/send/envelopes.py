@@ -23,7 +23,7 @@ class CloudEvent(dict[str, Any]):
 def fields_of(record: Record, names: FieldNames) -> Record:
     """The fields of an event, which may be the data of a CloudEvent in structured mode."""
     try:
-        if isinstance(record, Rejected):
+        if not isinstance(record, dict):
             return record
         if unwrapped(record, names) is not None:
             rule = "an object around events, where an event is expected: write an event per line"
@@ -35,7 +35,7 @@ def fields_of(record: Record, names: FieldNames) -> Record:
 
 def unwrapped(record: Record, names: FieldNames) -> Iterator[Record] | None:
     """The events in an object around an array of events or of tables; None for another record."""
-    if isinstance(record, Rejected) or "specversion" in record:
+    if not isinstance(record, dict) or "specversion" in record:
         return None
     arrays = [
         key for key, value in record.items() if isinstance(value, list) and key.lower() in ARRAYS

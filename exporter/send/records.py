@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn, TextIO
 
 from exporter.errors import Rejected
@@ -27,12 +27,15 @@ def lines(text: TextIO) -> Iterator[str]:
         yield line
 
 
-def ndjson_records(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
-    """Number and fields of each line that is not blank."""
+def ndjson_records(
+    lines: Iterable[str], plain: Callable[[str], Any] = lambda line: None
+) -> Iterator[tuple[int, Any]]:
+    """Number and `Record` of each line that is not blank, or what `plain` makes of a line, if not None."""
     for number, line in enumerate(lines, 1):
         if line := line.strip():
             try:
-                yield number, as_record(DECODER.decode(line))
+                event = plain(line)
+                yield number, as_record(DECODER.decode(line)) if event is None else event
             except (Rejected, ValueError, RecursionError) as error:
                 yield number, _rejection(error)
 

@@ -69,7 +69,10 @@ class Source:
         self.size = 0  # before decompression; 0 for a pipe
         with suppress(OSError):
             self.size = path.stat().st_size
+        self.columns = columns
         self.names = FieldNames(columns)
+        # Makes another record of a line of NDJSON, or returns None.
+        self.plain: Callable[[str], Any] = lambda line: None
         self.on_idle: Callable[[], None] = lambda: None  # called before each wait for a pipe
         self.checkpoint: Checkpoint | None = None  # in a followed file
         self.refused: list[str] = []  # why the input, or a part of it, was not read
@@ -138,7 +141,7 @@ class Source:
                 read += text.read(MAX_CHARACTERS - len(read))
                 yield from self._events(enumerate(json_records(read), 1))
             else:
-                yield from self._events(ndjson_records(chain(first, content)))
+                yield from self._events(ndjson_records(chain(first, content), self.plain))
 
     def _events(self, records: Iterable[tuple[int, Record]]) -> Iterator[tuple[int, Record]]:
         """Line and fields of each event; an event inside an object has its number instead of a line."""

@@ -1,5 +1,6 @@
 """Which events of a file are counted."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,46 @@ def test_skipped_events_are_counted_by_reason(tmp_path: Path) -> None:
     assert places == {f"{path}:{line}" for line in (4, 5, 7, 8, 9, 10, 11)}
     assert f"{path}:4: skipped: system: 'elsewhere' is not loaded" in "\n".join(notes)
     assert sum(count for count, _ in counts.skipped()) + counts.counted == counts.read
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"code": 4001},
+        {"final": True},
+        {"duration_seconds": -0.0},
+        {"labels": {"region": "eu", "build": ""}},
+        {"labels": {"build": 7}},
+        {"id": None},
+        {"id": "undefined"},
+        {"user": ""},
+    ],
+)
+def test_event_is_the_same_with_and_without_an_unknown_key(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    """Lines without an unknown key are read by a faster decoder."""
+    sent = event(0.0, **fields)
+    reader, _ = read(write(tmp_path / "a.ndjson", [sent]))
+    reader.read(Source(write(tmp_path / "b.ndjson", [sent | {"unknown_key": 1}])))
+    assert (reader.counts.duplicates, reader.counts.rejected) == (1, {})
+    assert totals(reader) == {"4001": 1}
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ('{"a": "1", "a": "2"}', "duplicate_key"),
+        (json.dumps({f"name{number}": "x" for number in range(65)}), "invalid_label"),
+    ],
+)
+def test_labels_are_refused_before_the_time(tmp_path: Path, labels: str, reason: str) -> None:
+    """Fails when the faster decoder leaves the labels to later checks."""
+    path = tmp_path / "a.ndjson"
+    line = json.dumps(event(0.0, occurred_at="2031-01-01T00:00:00Z"))
+    path.write_text(f'{line[:-1]}, "labels": {labels}}}\n')
+    reader, _ = read(path)
+    assert reader.counts.rejected == {reason: 1}
 
 
 def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
