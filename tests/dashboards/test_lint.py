@@ -202,6 +202,17 @@ def test_alert_list_links_each_alert_to_the_dashboard_of_its_notification() -> N
             assert replaced[-1].rstrip("?&") == linked, name
 
 
+def test_bars_in_tables_have_a_range_of_their_own() -> None:
+    """Without min and max, Grafana takes the range of all numbers in a table: bars of shares are empty."""
+    ranges = []
+    for panel in PANELS:
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {item["id"]: item["value"] for item in override["properties"]}
+            if properties.get("custom.cellOptions", {}).get("type") == "gauge":
+                ranges.append((properties["min"], properties["max"]))
+    assert ranges == [(0, 1)]
+
+
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:
     """Grafana takes a table of one row for a series, so the transformation names the query."""
     panel = find("session-ends", "Top 10 codes")
