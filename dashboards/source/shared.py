@@ -5,7 +5,7 @@ from typing import Final
 from dashboards.source import panels, queries, style
 from dashboards.source.panels import Columns, Panel
 from dashboards.source.queries import CLUSTER, SYSTEMS, latest, legend, selector, total, with_label
-from dashboards.source.variables import TO_CODE, cell, to_runbook
+from dashboards.source.variables import CODE_UID, cell, to_dashboard, to_runbook
 from exporter import names
 
 PRESENT: Final = {
@@ -49,6 +49,16 @@ SUMMARIES: Final = {
     "budget": "Error budget burns too fast on",
 }
 """The words of each signal's summary, between the code and the system."""
+DASHBOARDS: Final = {
+    "exporter/.*": "session-end-exporter?",
+    "(?:stopped|queue)/(.+)/": f"session-ends?var-{names.SYSTEM}=$1&",
+    "budget/(.+)/": f"session-ends-slo?var-{names.SYSTEM}=$1&",
+    ".+?/(.+)/(.+)": f"{CODE_UID}?var-{names.SYSTEM}=$1&var-{names.CODE}=$2&",
+}
+"""The dashboard of an alert by its signal/system/code: the same as in its notification.
+
+The link of an alert without a code leaves the variable code out: Grafana would keep the "–" of an empty cell.
+"""
 ALERT_COLUMNS: Final[Columns] = {
     names.SEVERITY: (
         "Severity",
@@ -60,11 +70,14 @@ ALERT_COLUMNS: Final[Columns] = {
     ),
     "title": (
         "Alert",
-        {**style.TEXT, "custom.minWidth": 350, "links": [TO_CODE, to_runbook(cell("runbook"))]},
+        {
+            **style.TEXT,
+            "custom.minWidth": 350,
+            "links": [to_dashboard(cell("dashboard")), to_runbook(cell("runbook"))],
+        },
     ),
     "Value": ("Since", {"unit": "dateTimeFromNow", "custom.width": 140}),
-    names.SYSTEM: ("System", style.HIDDEN_TEXT),
-    names.CODE: style.HIDDEN_CODE,
+    "dashboard": ("dashboard", style.HIDDEN_TEXT),
     "runbook": ("runbook", style.HIDDEN_TEXT),
 }
 
@@ -90,13 +103,15 @@ def alert_list(matcher: str) -> Panel:
     for _ in range(2):
         expr = with_label(expr, "title", "$1 $2", "title", "(.*[^ ])  +(.*)")
     expr = with_label(expr, "title", "$1", "title", f" *(?:{names.UNKNOWN} )?(.+?) *")
-    expr = f'label_join({expr}, "path", "/", "{names.SYSTEM}", "{names.CODE}")'
+    expr = f'label_join({expr}, "path", "/", "signal", "{names.SYSTEM}", "{names.CODE}")'
+    for path, dashboard in DASHBOARDS.items():
+        expr = with_label(expr, "dashboard", dashboard, "path", path)
     expr = with_label(expr, "runbook", f"{names.ALERTS_PATH}/$1", "alertname", "(.+)")
-    expr = with_label(expr, "runbook", f"{names.CODES_PATH}/$1", "path", "(.+/.+)")
+    expr = with_label(expr, "runbook", f"{names.CODES_PATH}/$1", "path", ".+?/(.+/.+)")
     return panels.table(
         "Alert list",
         "Firing alerts, pages first. Pages notify on-call; tickets wait for office hours. An alert links "
-        "to its runbook and to the dashboard of its code.",
+        "to its runbook and to its dashboard.",
         queries.rows(expr),
         columns=ALERT_COLUMNS,
         sort=[("Severity", False), ("Since", True)],

@@ -99,10 +99,13 @@ def to_code_runbook(system: str) -> dict[str, object]:
     return to_runbook(f"{names.CODES_PATH}/{cell(system)}/{cell(names.CODE)}")
 
 
-TO_CODE: Final[dict[str, object]] = {
-    "title": "Dashboard of the code",
-    "url": f"/d/{CODE_UID}?var-{names.SYSTEM}={cell('System')}&var-{names.CODE}={cell(names.CODE)}"
-    "&${datasource:queryparam}&${__url_time_range}",
-}
-"""The link keeps the data source and the time range."""
-OF_CODE: Final = [TO_CODE, to_code_runbook("System")]
+def to_dashboard(path: str) -> dict[str, object]:
+    """`path` ends with "?" or "&". The link keeps the data source and the time range."""
+    return {
+        "title": "Dashboard",
+        "url": f"/d/{path}${{datasource:queryparam}}&${{__url_time_range}}",
+    }
+
+
+_VALUES: Final = f"var-{names.SYSTEM}={cell('System')}&var-{names.CODE}={cell(names.CODE)}&"
+OF_CODE: Final = [to_dashboard(f"{CODE_UID}?{_VALUES}"), to_code_runbook("System")]

@@ -85,7 +85,7 @@ def test_links_of_cells_open_the_code_and_its_runbook_for_every_code(states: Sta
     """Fails without the unit "string" for codes: Grafana passes 4001 as "4,001" and 04 as "4"."""
     titles = set()
     for panel in PANELS:
-        units = {"system": "locale", "runbook": "locale"}
+        units = dict.fromkeys(("system", "code", "runbook", "dashboard"), "locale")
         for override in panel["fieldConfig"]["overrides"]:
             properties = {item["id"]: item.get("value") for item in override["properties"]}
             units[override["matcher"]["options"].lower()] = properties.get("unit", "locale")
@@ -93,6 +93,7 @@ def test_links_of_cells_open_the_code_and_its_runbook_for_every_code(states: Sta
             titles.add(panel["title"])
             for system, code in CODES:
                 cells = {"system": system, "code": code, "runbook": f"/codes/{system}/{code}"}
+                cells["dashboard"] = f"session-end-code?var-system={system}&var-code={code}&"
                 shown = {name: displayed(text, units[name]) for name, text in cells.items()}
                 filled = FIELD.sub(lambda field, shown=shown: shown[field[1].lower()], url)
                 path = filled.removeprefix(RUNBOOKS_VARIABLE)

@@ -9,6 +9,7 @@ import pytest
 from dashboards.source.layout import MARK
 from dashboards.source.queries import REPEATS, SHIPPED
 from dashboards.source.self_monitoring import LATE_QUANTILE, LATE_SECONDS
+from dashboards.source.shared import DASHBOARDS as OF_ALERTS
 from dashboards.source.shared import SUMMARIES
 from dashboards.source.slo import BURN_RATES
 from dashboards.source.style import SEVERITIES
@@ -183,6 +184,33 @@ def test_link_of_every_alert_leads_to_a_dashboard_with_its_variables() -> None:
         url = rule["annotations"]["dashboard_url"]
         uid = re.search(r"/d/([\w-]+)", url)[1]
         assert set(re.findall(r"var-(\w+)=", url)) <= set(variables(uid)), name
+
+
+def test_alert_list_links_each_alert_to_the_dashboard_of_its_notification() -> None:
+    for name, rule in alerts().items():
+        signal, url = rule["labels"]["signal"], rule["annotations"]["dashboard_url"]
+        linked = re.search(r"/d/(.+)\{\{ end", url)[1]
+        linked = linked.replace("{{ $labels.system }}", "s").replace("{{ $labels.code }}", "01")
+        if signal != "watchdog":
+            path = f"{signal}/s/{'01' if 'var-code' in linked else ''}"
+            # The last match counts, and $1 is a group, as in PromQL's label_replace.
+            replaced = [
+                match.expand(re.sub(r"\$(\d)", r"\\\1", dashboard))
+                for pattern, dashboard in OF_ALERTS.items()
+                if (match := re.fullmatch(pattern, path))
+            ]
+            assert replaced[-1].rstrip("?&") == linked, name
+
+
+def test_bars_in_tables_have_a_range_of_their_own() -> None:
+    """Without min and max, Grafana takes the range of all numbers in a table: bars of shares are empty."""
+    ranges = []
+    for panel in PANELS:
+        for override in panel["fieldConfig"]["overrides"]:
+            properties = {item["id"]: item["value"] for item in override["properties"]}
+            if properties.get("custom.cellOptions", {}).get("type") == "gauge":
+                ranges.append((properties["min"], properties["max"]))
+    assert ranges == [(0, 1)]
 
 
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:

@@ -68,32 +68,33 @@ def test_durations_of_a_ledger_that_two_replicas_show_count_once(tmp_path: Path)
     check(tmp_path, (series, median, {'{system="streampixel", outcome="failure"}': 1}))
 
 
-def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path: Path) -> None:
+def test_alert_list_has_summary_links_and_start_of_each_shipped_alert(tmp_path: Path) -> None:
     """The list omits alerts of other rule files. The gap of three minutes is a restart of Prometheus."""
     alerts = {
         'alertname="SessionEndSpike",signal="spike",severity="page",system="s",code="01",name="Lost"': (
             "_x2 1 1 stale _x2 1x5",
-            '{severity="page", system="s", code="01", title="01 Lost spike on s", runbook="/codes/s/01"}',
+            '{severity="page", system="s", code="01", title="01 Lost spike on s", runbook="/codes/s/01",'
+            ' dashboard="session-end-code?var-system=s&var-code=01&"}',
             120_000,
         ),
         'alertname="SessionEndNewCode",signal="new",severity="ticket",system="s",code="unknown"'
         ',name="Unknown code"': (
             "_x5 1x5",
             '{severity="ticket", system="s", code="unknown", title="Unknown code is new on s",'
-            ' runbook="/codes/s/unknown"}',
+            ' runbook="/codes/s/unknown", dashboard="session-end-code?var-system=s&var-code=unknown&"}',
             300_000,
         ),
         'alertname="SessionEndBudgetBurn",signal="budget",severity="ticket",system="s"': (
             "_x10 1x1",
             '{severity="ticket", system="s", title="Error budget burns too fast on s",'
-            ' runbook="/alerts/SessionEndBudgetBurn"}',
+            ' runbook="/alerts/SessionEndBudgetBurn", dashboard="session-ends-slo?var-system=s&"}',
             600_000,
         ),
         'alertname="SessionEndExporterLedgerNotWritable",signal="exporter",severity="page"'
         ',instance="e:1"': (
             "_x5 1x5",
             '{severity="page", title="Exporter: Ledger Not Writable e:1",'
-            ' runbook="/alerts/SessionEndExporterLedgerNotWritable"}',
+            ' runbook="/alerts/SessionEndExporterLedgerNotWritable", dashboard="session-end-exporter?"}',
             300_000,
         ),
     }
@@ -103,5 +104,5 @@ def test_alert_list_has_summary_runbook_and_start_of_each_shipped_alert(tmp_path
     series['ALERTS{alertstate="firing",alertname="Theirs",severity="page"}'] = "1x10"
     shown = {row: began for _, row, began in alerts.values()}
     alert_list = query("Alert list", uid="session-ends")
-    columns = f"sum by (severity, system, code, title, runbook) ({alert_list})"
+    columns = f"sum by (severity, system, code, title, runbook, dashboard) ({alert_list})"
     check(tmp_path, (series, columns, shown), (series, query("Alerts firing"), {"{}": 2}))
