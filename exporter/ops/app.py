@@ -31,7 +31,6 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics import exposition
 from exporter.metrics.own import OwnMetrics
-from exporter.ops.landing_page import landing_page
 from exporter.ops.recent_ends import Recent
 from exporter.ops.render import POLICY, render
 from exporter.problem import problem
@@ -40,7 +39,7 @@ from exporter.taxonomy.model import Taxonomy
 from exporter.tokens import Authenticator
 
 if TYPE_CHECKING:
-    from exporter.ops.runbook_index import RunbookIndex
+    from exporter.ops.pages import Pages
 
 _GZIP_LEVEL = 1
 """Compresses 3.2 MB of metrics, 10,000 series, to 174 kB in 7 ms; level 6 to 128 kB in 18 ms."""
@@ -77,10 +76,10 @@ def create_app(
     app.add_exception_handler(Exception, _defect)
 
     @cache
-    def runbook_index() -> "RunbookIndex":
-        from exporter.ops.runbook_index import RunbookIndex
+    def pages() -> "Pages":
+        from exporter.ops.pages import Pages
 
-        return RunbookIndex(settings, taxonomy, unknown_codes)
+        return Pages(settings, taxonomy, unknown_codes)
 
     @cache
     def document() -> dict[str, Any]:
@@ -101,16 +100,16 @@ def create_app(
         return Response(body, headers=headers)
 
     # Answered in a thread: adding up many series takes longer than an event may wait.
-    pages: dict[str, Callable[[Request], Response]] = {
-        "/": lambda request: landing_page(settings, taxonomy, _recent(request), ledger.status()),
-        names.CODES_PATH: lambda request: runbook_index().codes(
+    answers: dict[str, Callable[[Request], Response]] = {
+        "/": lambda request: pages().landing_page(_recent(request), ledger.status()),
+        names.CODES_PATH: lambda request: pages().codes(
             _recent(request), request.query_params.get("q", "")
         ),
-        names.CODES_PATH + "/{system}/{code}": lambda request: runbook_index().code(
+        names.CODES_PATH + "/{system}/{code}": lambda request: pages().code(
             _recent(request), ledger.status().unready(), **request.path_params
         ),
-        names.ALERTS_PATH: lambda _: runbook_index().alerts(),
-        names.ALERTS_PATH + "/{name}": lambda request: runbook_index().alert(**request.path_params),
+        names.ALERTS_PATH: lambda _: pages().alerts(),
+        names.ALERTS_PATH + "/{name}": lambda request: pages().alert(**request.path_params),
         names.UNKNOWN_CODES_PATH: lambda _: _json(
             [_with_times(asdict(row)) for row in unknown_codes.snapshot()]
         ),
@@ -127,7 +126,7 @@ def create_app(
     # Two concurrent scrapes take the GIL from ingest and are no faster.
     add(names.METRICS_PATH, metrics, anyio.CapacityLimiter(1))
     limiter = anyio.CapacityLimiter(1)
-    for path, page in pages.items():
+    for path, page in answers.items():
         add(path, page, limiter)
     return app
 

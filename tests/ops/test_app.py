@@ -162,7 +162,7 @@ def test_modules_are_imported_when_they_are_needed() -> None:
         "assert 'numpy' not in sys.modules\n"
         "import exporter.serve, exporter.ops.app\n"
         f"assert not [m for m in sys.modules if m.startswith({later})]\n"
-        "import exporter.ops.runbook_index\n"
+        "import exporter.ops.pages\n"
         "assert {'rich', 'markdown_it'}.isdisjoint(sys.modules)"
     )
     output(sys.executable, "-c", program)
