@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from exporter.lookup.facts import facts
-from exporter.lookup.search import near, search
+from exporter.lookup.codes import facts, near, search
 from exporter.lookup.show import show
 from exporter.taxonomy.index import index
 from exporter.taxonomy.loader import load

@@ -10,8 +10,7 @@ import exporter
 from exporter import names, runbooks
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Status
-from exporter.lookup.facts import facts
-from exporter.lookup.search import near, search
+from exporter.lookup.codes import facts, near, search
 from exporter.ops.recent_ends import Recent
 from exporter.ops.render import render
 from exporter.rule_files import alerts as alert_rules

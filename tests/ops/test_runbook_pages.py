@@ -8,7 +8,7 @@ import pytest
 
 from exporter import runbooks
 from exporter.ledger.contract import Family, Status
-from exporter.lookup.search import search
+from exporter.lookup.codes import search
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import QueryLinks
 from exporter.settings import Settings
