@@ -9,8 +9,7 @@ from exporter.taxonomy.file import OVERLAY
 from exporter.taxonomy.model import Taxonomy
 from exporter.taxonomy.spellings import normalize
 from exporter.taxonomy.system import read_system
-from exporter.yaml_file import Line
-from exporter.yaml_mapping import YamlMapping, read
+from exporter.yaml_file import Line, YamlMapping, read
 
 _SHIPPED: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")

@@ -7,8 +7,7 @@ from exporter.taxonomy.file import ROW, SYSTEM
 from exporter.taxonomy.index import Index, index
 from exporter.taxonomy.model import Code, Outcome, Row, System, unknown_code
 from exporter.taxonomy.spellings import compact, normalize
-from exporter.yaml_file import Line
-from exporter.yaml_mapping import YamlMapping
+from exporter.yaml_file import Line, YamlMapping
 
 
 def read_system(document: YamlMapping, merged: Iterable[YamlMapping]) -> System | None:

@@ -9,7 +9,7 @@ from exporter.errors import ConfigError
 from exporter.taxonomy.loader import load, merge
 from exporter.taxonomy.model import System
 from exporter.taxonomy.system import read_system
-from exporter.yaml_mapping import read
+from exporter.yaml_file import read
 from tests.taxonomy.mistakes import KINDS, VALID, invalid
 
 OWNERS = "'customer_network', 'client', 'platform', 'capacity', 'application', 'policy', 'user' or 'nobody'"
