@@ -6,9 +6,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from exporter.names import UNKNOWN
-from exporter.taxonomy.index import numbers, shared_names
 from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy
-from exporter.taxonomy.spellings import PREFIXES, normalize
+from exporter.taxonomy.spellings import PREFIXES, normalize, numbers, shared_names
 
 _NUMBER: Final = re.compile(rf"(?:(?:{'|'.join(PREFIXES)}) )?-?\d+")
 OWNERS: Final = {

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 
 from exporter.taxonomy.file import ROW, SYSTEM
-from exporter.taxonomy.index import Index, index
 from exporter.taxonomy.model import Code, Outcome, Row, System, unknown_code
-from exporter.taxonomy.spellings import compact, normalize
+from exporter.taxonomy.spellings import Index, compact, index, normalize
 from exporter.yaml_file import Line, YamlMapping
 
 
