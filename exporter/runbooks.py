@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from exporter.lookup.facts import OWNERS
+from exporter.lookup.codes import OWNERS
 from exporter.names import UNKNOWN
 from exporter.shipped import shipped
 from exporter.taxonomy.model import Code, System, Taxonomy

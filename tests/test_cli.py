@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from exporter.cli import app
-from exporter.export import SETS
+from exporter.commands.export import SETS
 from exporter.settings import Settings
 from tests.commands.running import arguments, call, environment, run
 from tests.programs import finished

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from exporter.lookup.facts import facts
-from exporter.lookup.search import near, search
+from exporter.lookup.codes import facts, near, search
 from exporter.lookup.show import show
-from exporter.taxonomy.index import index
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
+from exporter.taxonomy.spellings import index
 from tests.commands.running import call, write
 from tests.taxonomy.mistakes import VALID
 

@@ -20,7 +20,7 @@ from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.validation import STRICT, OneLine, Pattern
-from exporter.yaml_mapping import YamlMapping, read
+from exporter.yaml_file import YamlMapping, read
 
 NAME: Final = Pattern(
     "[a-z0-9][a-z0-9_.-]*",

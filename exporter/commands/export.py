@@ -1,10 +1,42 @@
+"""`export`, which writes shipped files into a folder of the user."""
+
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from exporter.export import SETS
-from exporter.export import export as write
+from exporter.errors import ConfigError
+from exporter.shipped import shipped
+
+_PACKAGE: Final = Path(__file__).parents[1]
+
+
+class _Part(NamedTuple):
+    """The files below `source` that match a pattern, for the folder `target` of the export."""
+
+    source: Path
+    pattern: str
+    target: str = ""
+
+
+SETS: Final[dict[str, tuple[_Part, ...]]] = {
+    "rules": (_Part(shipped("rules"), "*.yml"),),
+    "prometheus": (
+        _Part(shipped("deploy/prometheus"), "*.yml"),
+        _Part(shipped("rules"), "*.yml", "rules"),
+    ),
+    "alertmanager": (
+        _Part(shipped("deploy/alertmanager"), "*.yml"),
+        _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
+    ),
+    "templates": (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
+    "dashboards": (_Part(shipped("dashboards"), "*.json"),),
+    "grafana": (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
+    "runbooks": (_Part(shipped("rules/runbooks"), "**/*.md"),),
+    "collector": (_Part(_PACKAGE / "collector", "*.*"),),
+    "schemas": (_Part(_PACKAGE / "schemas", "*.json"),),
+}
+"""Files that are exported together, by name."""
 
 
 def export(
@@ -40,3 +72,43 @@ def export(
         raise typer.BadParameter(f"SET must be one of {', '.join(SETS)}")
     written, unchanged = write(name, folder, overwrite=force)
     typer.echo(f"Files written to {folder}: {written}; unchanged: {unchanged}")
+
+
+def contents(name: str) -> dict[Path, bytes]:
+    """The files of a set by their path in the export."""
+    files = {}
+    for source, pattern, target in SETS[name]:
+        for path in sorted(source.glob(pattern)):
+            files[Path(target, path.relative_to(source))] = path.read_bytes()
+    if name == "prometheus":
+        # In the repository, the rules are in another folder.
+        path = Path("prometheus.yml")
+        files[path] = files[path].replace(b"../../rules/", b"rules/")
+    return files
+
+
+def write(name: str, folder: Path, *, overwrite: bool = False) -> tuple[int, int]:
+    """Write the files of a set into `folder`, which is created if it is missing.
+
+    Returns how many files were written, and how many had the right contents already.
+    Raises `ConfigError` if a file can't be written, or exists with other contents and `overwrite` is false.
+    """
+    files = {folder / path: content for path, content in contents(name).items()}
+    try:
+        existing = {path: path.read_bytes() for path in files if path.exists()}
+        new = {path: content for path, content in files.items() if existing.get(path) != content}
+        if changed := [path for path in new if path in existing and not overwrite]:
+            raise ConfigError(
+                *(f"{path}: exists with other contents" for path in changed),
+                "nothing was written: add --force to replace these files, or choose another DIR",
+            )
+        for path, content in new.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not a new file under the same name: Prometheus may read the old one as its owner or group.
+            path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or folder}: {error.strerror}. Some files may be missing or incomplete: "
+            "correct the error and repeat the command with --force, or choose another DIR"
+        ) from None
+    return len(new), len(files) - len(new)

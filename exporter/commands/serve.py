@@ -1,12 +1,18 @@
 """`serve`, and `check`, which reads the same configuration."""
 
+from collections.abc import Mapping
+from shlex import quote
 from urllib.parse import urlsplit
 
 import typer
 
+from exporter import logs, names, streams
 from exporter.commands.options import Config, DataDir, Folders, Ingest, Ledger, Ops
 from exporter.errors import ConfigError
 from exporter.settings import Settings, is_loopback
+
+log = logs.Log("exporter")
+_EVENT = '{"id":"try-1","system":"streampixel","code":4001}'
 
 
 def serve(
@@ -37,8 +43,6 @@ def serve(
 
     import uvloop
 
-    from exporter import logs, streams
-    from exporter.announce import announce
     from exporter.configuration import read_configuration, unusable_addresses
     from exporter.serve import run
 
@@ -54,6 +58,35 @@ def serve(
         uvloop.run(run(settings, configuration.taxonomy, lambda bound: announce(settings, bound)))
     finally:
         streams.release()
+
+
+def announce(settings: Settings, bound: Mapping[str, tuple[str, int]]) -> None:
+    """Print the URLs of the bound listeners and an example command. A failure to print is only logged."""
+    given = {
+        name: f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        for name, (host, port) in bound.items()
+    }
+    settings = settings.model_copy(update=given)
+    ingest, ops = settings.url("ingest"), settings.url("ops")
+    token = ""
+    if settings.ingest_token_file:
+        first = f'grep -m1 "^[[:space:]]*[^#[:space:]]" {quote(str(settings.ingest_token_file))}'
+        token = f' -H "Authorization: Bearer $({first})"'
+    insecure = " -k" if settings.ingest_tls_cert else ""
+    greeting = f"""
+session-end-exporter is ready
+
+  send events to   {ingest}{names.INGEST_PATH}
+  metrics          {ops}{names.METRICS_PATH}
+  look around      {ops}/
+
+try it:
+  curl{insecure}{token} -H 'Content-Type: application/json' -d '{_EVENT}' {ingest}{names.INGEST_PATH}
+"""
+    try:
+        print(greeting, flush=True)
+    except (OSError, ValueError) as error:
+        log.warning("greeting not printed", error=str(error), ingest=ingest, ops=ops)
 
 
 def check(
@@ -75,7 +108,6 @@ def check(
       session-end-exporter check --config exporter.toml
       session-end-exporter check --taxonomy my-codes
     """
-    from exporter import logs
     from exporter.configuration import read_configuration, unusable_addresses
     from exporter.runbooks import warnings as runbook_warnings
 

@@ -9,8 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from exporter.lookup.facts import facts
-from exporter.lookup.search import near, scope, search, spelled
+from exporter.lookup.codes import facts, near, scope, search, spelled
 from exporter.names import UNKNOWN
 from exporter.taxonomy.model import Code, Outcome, Severity, System, Taxonomy
 

@@ -1,16 +1,15 @@
-"""Loads the shipped taxonomies and those of the operator's folders, with their overlays."""
+"""Makes systems of the shipped files and those of the operator's folders, with their overlays."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Final
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.file import OVERLAY
-from exporter.taxonomy.model import Taxonomy
-from exporter.taxonomy.spellings import normalize
-from exporter.taxonomy.system import read_system
-from exporter.yaml_file import Line
-from exporter.yaml_mapping import YamlMapping, read
+from exporter.taxonomy.file import OVERLAY, ROW, SYSTEM
+from exporter.taxonomy.model import Code, Outcome, Row, System, Taxonomy, unknown_code
+from exporter.taxonomy.spellings import Index, compact, index, normalize
+from exporter.yaml_file import Line, YamlMapping, read
 
 _SHIPPED: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -51,7 +50,7 @@ def load(folders: Sequence[Path] = ()) -> Taxonomy:
     systems = {
         name: system
         for name, document in documents.items()
-        if (system := read_system(document, merge(document, changes[name]))) is not None
+        if (system := read_system(document, changes[name])) is not None
     }
     if mistakes:
         raise ConfigError(*mistakes)
@@ -72,7 +71,7 @@ def _files(folders: Sequence[Path], mistakes: list[str]) -> Iterator[Path]:
         yield from paths
 
 
-def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[YamlMapping]:
+def _merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> list[YamlMapping]:
     """The rows of a system's codes, with the changes of its overlays.
 
     `document` takes the overlays' objective. Each key keeps its file and line, for messages.
@@ -97,7 +96,7 @@ def merge(document: YamlMapping, overlays: Sequence[YamlMapping]) -> Iterator[Ya
                 for key in row.values:
                     if key != "code":
                         _take(target, key, row, document)
-    yield from rows.values()
+    return list(rows.values())
 
 
 def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapping) -> None:
@@ -108,3 +107,86 @@ def _take(target: YamlMapping, key: str, source: YamlMapping, document: YamlMapp
         rule = f"has another value on {other}; remove one of the two"
         source.wrong(line, rule, key)
     target.take(key, source)
+
+
+def read_system(document: YamlMapping, overlays: Sequence[YamlMapping]) -> System | None:
+    """The system of a file with its overlays. Use it only if no mistake was reported."""
+    merged = _merge(document, overlays)
+    file = document.validate(SYSTEM)
+    rows = {code: row for row in merged if (code := _code(row, document)) is not None}
+    spellings = _index(document, rows)
+    line, name = document.line_of("normal"), document.values.get("normal")
+    names = [str(row.values["code"]) for row in merged]
+    if names and name is not None and name not in names:
+        document.wrong(line, f"must be one of {', '.join(names)}", "normal")
+    normal = next((code for code in rows if code.code == name), None)
+    if normal is None:
+        return None
+    if normal.outcome is not Outcome.SUCCESS:
+        row = rows[normal]
+        row.wrong(row.line_of("outcome"), "must be success for the normal end", "outcome")
+    if file is None:
+        return None
+    return System(
+        **file.model_dump(exclude={"codes", "normal"}),
+        codes=tuple(rows),
+        normal=normal,
+        unknown=unknown_code(file.system),
+        index=spellings,
+    )
+
+
+def _code(row: YamlMapping, document: YamlMapping) -> Code | None:
+    """The code of a row; None after a mistake."""
+    missing = [field.name for field in fields(Row)[:10] if field.name not in row.values]
+    line = row.line_of("code")
+    system = document.values.get("system")
+    if missing and line.path != document.line.path and "code" not in missing:
+        row.wrong(line, f"{system} has no such code, and a new code needs {', '.join(missing)}")
+        return None
+    values = row.validate(ROW)
+    if values is None:
+        return None
+    categories = document.values.get("categories")
+    if categories and isinstance(categories, dict) and values.category not in categories:
+        place = row.line_of("category")
+        row.wrong(place, f"must be one of {', '.join(categories)}", "category")
+    texts = asdict(values) | {
+        # The same alias in two files is no mistake: a later release may ship the alias of an overlay.
+        "aliases": tuple({normalize(alias): alias for alias in values.aliases}.values())
+    }
+    return Code(**texts, system=str(system), changed_by=_changed_by(row, document))
+
+
+def _changed_by(row: YamlMapping, document: YamlMapping) -> str:
+    """The first line of each overlay that changes a row."""
+    lines: dict[str, int] = {}
+    for line in row.lines():
+        if line.path != document.line.path:
+            lines[line.path] = min(line.number, lines.get(line.path, line.number))
+    return ", ".join(f"{path}:{number}" for path, number in lines.items())
+
+
+def _index(document: YamlMapping, rows: dict[Code, YamlMapping]) -> Index:
+    spellings = index(tuple(rows))
+    of_codes = {code.code: row for code, row in rows.items()}
+    for spelling, *codes in spellings.clashes:
+        lines = [(_line_of(of_codes[code], spelling), code) for code in codes]
+        # Reported in the overlay if one of the two is an overlay's, otherwise in the later line.
+        lines.sort(key=lambda pair: (pair[0].path == document.line.path, -pair[0].number))
+        (line, code), (other_line, other_code) = lines
+        document.wrong(
+            line,
+            f"this spelling of code {code!r} also means code {other_code!r} ({other_line}); remove it from "
+            "one of the two",
+        )
+    return spellings
+
+
+def _line_of(row: YamlMapping, spelling: str) -> Line:
+    """The line of the alias, name or code that a spelling comes from."""
+    aliases: Sequence[str] = row.values.get("aliases", ())
+    for number, alias in enumerate(aliases):
+        if compact(alias) == compact(spelling):
+            return row.line_of("aliases", number)
+    return row.line_of("name" if compact(row.values["name"]) == compact(spelling) else "code")

@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, StrictBool, StrictFloat
 
 from exporter.names import CODES_PATH, SERIES_LABELS, UNKNOWN
-from exporter.taxonomy.index import Index
-from exporter.taxonomy.spellings import meanings, normalize
+from exporter.taxonomy.spellings import Index, normalize
 from exporter.validation import STRICT, OneLine, Pattern, Text
 
 
@@ -211,7 +210,7 @@ class System:
             return self.unknown
         if code := self.index.plain.get(normalize(raw)):
             return code
-        codes = meanings(raw, self.index.compact, self.index.possible)
+        codes = self.index.meanings(raw)
         return self.index.plain[normalize(*codes)] if len(codes) == 1 else self.unknown
 
 

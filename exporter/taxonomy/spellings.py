@@ -12,10 +12,15 @@ A text that can mean two codes, or has any other word, means none.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from exporter.taxonomy.model import Code
 
 PREFIXES: Final = ("error code", "error", "code")
 """The usual words before a code: Softdrive's client shows "Error Code 01"."""
@@ -57,39 +62,74 @@ def compact(text: str) -> str:
     return _joined(_words(_ascii_like(text)))
 
 
-def pattern(spellings: Iterable[str]) -> re.Pattern[str]:
-    """Matches the characters of each text that can mean a code of these compact spellings."""
-    prefixes = f"(?:{'|'.join(_PREFIX_WORDS)}){{0,{_MOST_PREFIX_WORDS}}}"
-    known = "|".join(map(re.escape, map(_characters, spellings)))
-    return re.compile(f"{prefixes}(?:{known})?" * 2)
+@dataclass(slots=True)
+class Index:
+    """The spellings of a system's codes.
 
-
-def meanings(
-    text: str, spellings: Mapping[str, frozenset[str]], possible: re.Pattern[str]
-) -> frozenset[str]:
-    """The codes that a text can mean, where `spellings` maps compact spellings to codes.
-
-    `possible` is the `pattern` of the spellings.
+    `plain` maps readable spellings to codes, `compact` every compact spelling to names of codes. `possible`
+    matches the characters of each text that can mean a code. `clashes` has spellings, each with two codes
+    that it means.
     """
-    codes: frozenset[str] = frozenset()
-    text = _ascii_like(text)
-    # Splitting 1,000 other texts into words kept all senders waiting for 0.1 s.
-    if not possible.fullmatch(_characters(text)):
+
+    plain: dict[str, "Code"] = field(default_factory=dict)
+    compact: dict[str, frozenset[str]] = field(default_factory=dict)
+    possible: re.Pattern[str] = field(init=False)
+    clashes: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def meanings(self, text: str) -> frozenset[str]:
+        """The codes that a text can mean."""
+        codes: frozenset[str] = frozenset()
+        text = _ascii_like(text)
+        # Splitting 1,000 other texts into words kept all senders waiting for 0.1 s.
+        if not self.possible.fullmatch(_characters(text)):
+            return codes
+        for words in _without_prefix(_words(text)):
+            for end, head in enumerate(accumulate(words, _join), 1):
+                first, rest = self.compact.get(head), words[end:]
+                if first and not rest:
+                    codes |= first
+                # Two numbers are not a code and its name: "4.04" is not 04, "10/10" not 10.
+                elif first and any(map(str.isalpha, [words[end - 1], *rest])):
+                    codes |= first & self._named(rest)
         return codes
-    for words in _without_prefix(_words(text)):
-        for end, head in enumerate(accumulate(words, _join), 1):
-            first, rest = spellings.get(head), words[end:]
-            if first and not rest:
-                codes |= first
-            # Two numbers are not a code and its name: "4.04" is not 04, "10/10" not 10.
-            elif first and any(map(str.isalpha, [words[end - 1], *rest])):
-                codes |= first & _named(rest, spellings)
-    return codes
+
+    def _named(self, words: Sequence[str]) -> frozenset[str]:
+        names = (self.compact.get(_joined(name), frozenset()) for name in _without_prefix(words))
+        return frozenset().union(*names)
 
 
-def _named(words: Sequence[str], spellings: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    names = (spellings.get(_joined(name), frozenset()) for name in _without_prefix(words))
-    return frozenset().union(*names)
+def index(codes: Sequence["Code"]) -> Index:
+    result = Index()
+    for code in codes:
+        for text in (*numbers(code.code), code.name, *code.aliases):
+            # A text without words, such as "%", is accepted as it is written only.
+            if key := compact(text):
+                result.compact[key] = result.compact.get(key, frozenset()) | {code.code}
+    prefixes = f"(?:{'|'.join(_PREFIX_WORDS)}){{0,{_MOST_PREFIX_WORDS}}}"
+    known = "|".join(map(re.escape, map(_characters, result.compact)))
+    result.possible = re.compile(f"{prefixes}(?:{known})?" * 2)
+    shared = shared_names(codes)
+    for code in codes:
+        names = () if normalize(code.name) in shared else (code.name,)
+        for spelling in map(normalize, (*numbers(code.code), *names, *code.aliases)):
+            first = result.plain.setdefault(spelling, code)
+            others = {first.code, *result.meanings(spelling)} - {code.code}
+            result.clashes += [(spelling, code.code, other) for other in others]
+    return result
+
+
+def numbers(code: str) -> tuple[str, ...]:
+    """The code as written, and a padded number also without its leading zeros: `"01"`, `"1"`."""
+    if code.isascii() and code.isdigit() and (short := code.lstrip("0") or "0") != code:
+        return (code, short)
+    return (code,)
+
+
+def shared_names(codes: Iterable["Code"]) -> frozenset[str]:
+    """The normalized names of more than one code. They are accepted together with a number only."""
+    keys = {code.name: compact(code.name) or normalize(code.name) for code in codes}
+    counts = Counter(keys[code.name] for code in codes)
+    return frozenset(normalize(name) for name, key in keys.items() if counts[key] > 1)
 
 
 def _without_prefix(words: Sequence[str]) -> Iterator[Sequence[str]]:

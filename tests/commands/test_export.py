@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.export import SETS, contents
+from exporter.commands.export import SETS, contents
 from tests.commands.running import call, errors
 from tests.e2e.exporter_process import ROOT
 from tests.programs import output

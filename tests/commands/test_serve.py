@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.announce import announce
+from exporter.commands.serve import announce
 from exporter.settings import Settings
 from tests.commands.running import call, url, write
 from tests.e2e.exporter_process import ExporterProcess, wait_for

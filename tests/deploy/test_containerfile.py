@@ -11,7 +11,7 @@ import pytest
 
 import exporter
 from exporter import names
-from exporter.export import SETS, contents
+from exporter.commands.export import SETS, contents
 from exporter.settings import Settings
 from tests.e2e.exporter_process import ROOT, ExporterProcess
 from tests.programs import finished, output
@@ -187,8 +187,8 @@ def test_installation_exports_the_files_of_the_checkout(built: Path, tmp_path: P
     """All sets in one process, which takes less time than nine."""
     code = (
         "from pathlib import Path\n"
-        "from exporter.export import SETS, export\n"
-        "for name in SETS: export(name, Path(name))"
+        "from exporter.commands.export import SETS, write\n"
+        "for name in SETS: write(name, Path(name))"
     )
     run(tmp_path, built / "bin/python", "-c", code)
     for name in SETS:

@@ -75,7 +75,7 @@ _LOG_RAISES: Final = "import sys\nfrom exporter import logs" + patched(
     "exporter.logs._Stderr.emit",
     "lambda self, record: print(logs._line(record), file=sys.stderr, flush=True)",
 )
-_GREETING_NEEDED: Final = patched("exporter.announce.log.warning", "lambda *_, **__: 1 / 0")
+_GREETING_NEEDED: Final = patched("exporter.commands.serve.log.warning", "lambda *_, **__: 1 / 0")
 _STREAM_KEPT: Final = patched("exporter.streams.release", "lambda: None")
 
 
@@ -91,7 +91,7 @@ def run(folder: Path, quick: bool, mutant: str = "") -> str:
     rounds = 5 if quick else 200
     streams = list(_STREAMS)
     if mutant:
-        streams = streams[3:] if "announce" in mutant else streams[2:3]
+        streams = streams[3:] if "commands.serve" in mutant else streams[2:3]
     with ThreadPoolExecutor() as pool:
         runs = [
             pool.submit(_silence, folder / str(number), stream, rounds, mutant)

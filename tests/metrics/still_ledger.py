@@ -12,8 +12,8 @@ from exporter.ledger.contract import (
     Total,
     Totals,
 )
-from exporter.taxonomy.index import index
 from exporter.taxonomy.model import Code, Outcome, Owner, Severity, System, Taxonomy, unknown_code
+from exporter.taxonomy.spellings import index
 
 AT = 1_790_000_000.25
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError
-from exporter.taxonomy.loader import load, merge
+from exporter.taxonomy.loader import load, read_system
 from exporter.taxonomy.model import System
-from exporter.taxonomy.system import read_system
-from exporter.yaml_mapping import read
+from exporter.yaml_file import read
 from tests.taxonomy.mistakes import KINDS, VALID, invalid
 
 OWNERS = "'customer_network', 'client', 'platform', 'capacity', 'application', 'policy', 'user' or 'nobody'"
@@ -116,7 +115,7 @@ def system_in(path: Path) -> System:
     """Read a system without the shipped systems, which take most of the time."""
     mistakes: list[str] = []
     document = read(path, mistakes)
-    system = document and read_system(document, merge(document, ()))
+    system = document and read_system(document, ())
     if mistakes or system is None:
         raise ConfigError(*mistakes)
     return system

@@ -8,13 +8,13 @@ import pytest
 
 from exporter import runbooks
 from exporter.ledger.contract import Family, Status
-from exporter.lookup.search import search
+from exporter.lookup.codes import search
 from exporter.rule_files import alerts, alerts_of
 from exporter.runbooks import QueryLinks
 from exporter.settings import Settings
-from exporter.taxonomy.index import index
 from exporter.taxonomy.loader import load
 from exporter.taxonomy.model import Taxonomy
+from exporter.taxonomy.spellings import index
 from tests.metrics.still_ledger import StillLedger, total
 from tests.ops.ops_app import Ops, Page
 
