@@ -78,9 +78,10 @@ class Refused(ExporterError):
     """A request of which no event was counted. `headers`, with lower-case names, are added to the answer.
 
     `body` is a Content-Type and a body that replace the problem document, for a protocol with its own errors.
+    Such a protocol may also need another `status`.
     """
 
-    status: ClassVar[int]
+    status: int
     reason: ClassVar[str]
     title: ClassVar[str]
 
