@@ -95,11 +95,6 @@ class SharedTotals:
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def end_delays(self) -> None:
-        """Forget delays that are over."""
-        now = self._monotonic()
-        self._delay_ends = {series: end for series, end in self._delay_ends.items() if end > now}
-
     def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
         """Take over the reply to a commit: the records that it touched."""
         before, after, _, series, cells = reply
