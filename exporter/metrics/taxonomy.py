@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter import names
-from exporter.metrics.family import constant
+from exporter.metrics.exposition import constant
 from exporter.taxonomy.model import Code, Taxonomy
 
 _OF_CODE: Final = (
