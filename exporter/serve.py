@@ -19,9 +19,8 @@ from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp, Route
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.guard import Guard
+from exporter.ingest.guard import MOST_WITH_REDIS, MOST_WITH_SQLITE, Guard, LargeBodies
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.large_bodies import MOST_WITH_REDIS, MOST_WITH_SQLITE, LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute

@@ -15,8 +15,7 @@ from exporter.errors import NothingValid, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
-from exporter.ingest.guard import Guard, Headers, Media, media
-from exporter.ingest.large_bodies import LARGE, LargeBodies
+from exporter.ingest.guard import LARGE, Guard, Headers, LargeBodies, Media, media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
