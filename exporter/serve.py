@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,7 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from exporter import names
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
-from exporter.beacons.sites import SitesLoader
+from exporter.beacons.sites import read_sites
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp, Route
 from exporter.ingest.classify import Classifier
@@ -193,9 +194,9 @@ def _ingest(
         names.COLLECTOR_PATH: ScriptRoute(),
     }
     if settings.beacon_keys_file is not None:
-        loader = SitesLoader.of(settings, taxonomy)
+        load = partial(read_sites, settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched((settings.beacon_keys_file,), loader, "file of beacon keys", time.monotonic),
+            Watched((settings.beacon_keys_file,), load, "file of beacon keys", time.monotonic),
             pipeline,
             Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),
