@@ -8,7 +8,7 @@
     ├── Rejected                 one event is not counted; `reason` is a metric label
     └── Refused                  a request is not counted; a subclass for each `status` and `reason`
 
-Errors of one package are defined there, such as `exporter.ledger.damage.Damaged`. Every `Refused` and
+Errors of one package are defined there, such as `exporter.ledger.store.Damaged`. Every `Refused` and
 `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the `reason` labels.
 """
 
