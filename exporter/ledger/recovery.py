@@ -16,10 +16,9 @@ import msgspec
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
 from exporter.ledger.files import Claim, OpenFiles, read_marker, sync
-from exporter.ledger.segments import Segment, Segments
 from exporter.ledger.store import Damaged, Ids, Meta, Store
 from exporter.ledger.totals import Changes, RunningTotals
-from exporter.ledger.window import Window, words
+from exporter.ledger.window import Segment, Segments, Window, words
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
