@@ -11,7 +11,7 @@ from exporter.beacons.sites import read_sites
 from exporter.errors import ConfigError
 from exporter.secret_file import OPEN, is_open, password
 from exporter.server.certificates import watched_certificate
-from exporter.server.sockets import bind
+from exporter.server.resources import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy.loader import load as load_taxonomy

@@ -14,7 +14,7 @@ from exporter.server.connections import Connections
 from exporter.server.direct import KnownHeads
 from exporter.server.listener import Listener
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.sockets import bind
+from exporter.server.resources import bind
 
 KEEP_ALIVE: Final = 75
 """Seconds. Longer than Prometheus' default scrape interval of 60 s, so that it reuses connections."""
