@@ -154,7 +154,7 @@ class Pipeline:
         if not classified.resolved:
             rejected = classified.rejected
             self._count_rejections(rejected, client)
-            first = min(rejected, key=lambda rejection: rejection.index)
+            first = rejected[0]
             raise NothingValid(
                 f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
                 rejected,
