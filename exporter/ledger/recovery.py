@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import apsw
 import msgspec
@@ -22,7 +22,6 @@ from exporter.ledger.window import Segment, Segments, Window, words
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
-T = TypeVar("T")
 
 _SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
 """Endings of the names of a database's files."""
@@ -115,7 +114,14 @@ def _read_or_replace(settings: LedgerSettings, claim: Claim) -> Opened:
     new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
     acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return _read_again(lambda: _read(settings, claim, new, acknowledged), database)
+        with suppress(Damaged):
+            return _read(settings, claim, new, acknowledged)
+        # SQLite reports some read errors as damage. A disk that still fails raises `OSError` here.
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError), open(f"{database}{suffix}", "rb") as file:
+                while file.read(1 << 20):
+                    pass
+        return _read(settings, claim, new, acknowledged)
     except Damaged as damage:
         now = settings.wall()
         aside = _move_aside(database, now)
@@ -125,21 +131,6 @@ def _read_or_replace(settings: LedgerSettings, claim: Claim) -> Opened:
         # The last step: if the process ends before it, the next start detects the loss again.
         claim.reset()
         return opened
-
-
-def _read_again(read: Callable[[], T], database: Path) -> T:
-    """The result of `read`, which is called again if it raised `Damaged`.
-
-    SQLite reports some read errors as damage. A disk that still fails raises `OSError` between the calls.
-    """
-    try:
-        return read()
-    except Damaged:
-        for suffix in _SUFFIXES:
-            with suppress(FileNotFoundError), open(f"{database}{suffix}", "rb") as file:
-                while file.read(1 << 20):
-                    pass
-    return read()
 
 
 def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) -> Opened:
