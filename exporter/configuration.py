@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from exporter.beacons.sites import SitesLoader
+from exporter.beacons.sites import read_sites
 from exporter.errors import ConfigError
 from exporter.secret_file import OPEN, is_open, password
 from exporter.server.certificates import watched_certificate
-from exporter.server.sockets import bind
+from exporter.server.resources import bind
 from exporter.settings import Settings, read
 from exporter.streampixel.live_stats import read_key
 from exporter.taxonomy.loader import load as load_taxonomy
@@ -43,7 +44,7 @@ def read_configuration(config: Path | None, **flags: Any) -> Configuration:
         "streampixel_webhook_token_file": read_tokens,
         "live_stats_key_file": read_key,
         "ledger_password_file": password,
-        "beacon_keys_file": SitesLoader.of(settings, taxonomy),
+        "beacon_keys_file": partial(read_sites, settings, taxonomy),
     }
     for name, reader in readers.items():
         path = getattr(settings, name)

@@ -8,7 +8,7 @@
     ├── Rejected                 one event is not counted; `reason` is a metric label
     └── Refused                  a request is not counted; a subclass for each `status` and `reason`
 
-Errors of one package are defined there, such as `exporter.ledger.damage.Damaged`. Every `Refused` and
+Errors of one package are defined there, such as `exporter.ledger.store.Damaged`. Every `Refused` and
 `Rejected` is counted; `REFUSED_REASONS` and `REJECTED_REASONS` are all values of the `reason` labels.
 """
 
@@ -78,9 +78,10 @@ class Refused(ExporterError):
     """A request of which no event was counted. `headers`, with lower-case names, are added to the answer.
 
     `body` is a Content-Type and a body that replace the problem document, for a protocol with its own errors.
+    Such a protocol may also need another `status`.
     """
 
-    status: ClassVar[int]
+    status: int
     reason: ClassVar[str]
     title: ClassVar[str]
 

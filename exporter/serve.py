@@ -5,6 +5,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,14 +15,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from exporter import names
 from exporter.beacons.route import MAX_BODY, BeaconRoute
 from exporter.beacons.script import ScriptRoute
-from exporter.beacons.sites import SitesLoader
+from exporter.beacons.sites import read_sites
 from exporter.errors import LedgerBroken
 from exporter.ingest.app import IngestApp, Route
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.guard import Guard
+from exporter.ingest.guard import MOST_WITH_REDIS, MOST_WITH_SQLITE, Guard, LargeBodies
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.large_bodies import MOST_WITH_REDIS, MOST_WITH_SQLITE, LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute
@@ -194,9 +194,9 @@ def _ingest(
         names.COLLECTOR_PATH: ScriptRoute(),
     }
     if settings.beacon_keys_file is not None:
-        loader = SitesLoader.of(settings, taxonomy)
+        load = partial(read_sites, settings, taxonomy)
         routes[names.BEACONS_PATH] = BeaconRoute(
-            Watched((settings.beacon_keys_file,), loader, "file of beacon keys", time.monotonic),
+            Watched((settings.beacon_keys_file,), load, "file of beacon keys", time.monotonic),
             pipeline,
             Guard(Authenticator(None), MAX_BODY, settings.max_queue_bytes // _BEACON_DIVISOR),
             Limit(settings.beacon_address_rate, settings.beacon_address_burst),

@@ -7,7 +7,7 @@ has the hash of a key, so that it does not publish the keys of pages that are no
 import hashlib
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -114,61 +114,50 @@ class Site:
     labels: Mapping[str, frozenset[str]]
 
 
-@dataclass(frozen=True)
-class SitesLoader:
-    """Reads files of sites; `limit` is for sites without a limit of their own."""
+def read_sites(settings: Settings, taxonomy: Taxonomy, path: Path) -> Sites:
+    """The sites of a file. Raises `ConfigError` with a line for each mistake: place and rule."""
+    mistakes: list[str] = []
+    sites: dict[str, Site] = {}
+    names: set[str] = set()
+    systems = list(taxonomy.systems)
+    file = read(path, mistakes)
+    if file is not None:
+        file.validate(FILE)
+        for row in file.mappings("sites"):
+            entry = row.validate(_ENTRY)
+            # A list: the value may be one that cannot be hashed.
+            if row.values.get("system", systems[0]) not in systems:
+                rule = f"must be one of {', '.join(systems)}"
+                row.wrong(row.line_of("system"), rule, "system")
+            if entry is None:
+                continue
+            if entry.site in names:
+                row.wrong(row.line_of("site"), "is written twice", "site")
+            names.add(entry.site)
+            site = _site(entry, row, settings)
+            for number, key in enumerate(entry.keys):
+                if key in sites:
+                    row.wrong(row.line_of("keys", number), "is written twice", "keys", number)
+                sites[key] = site
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return sites
 
-    systems: Sequence[str]
-    labels: Sequence[str]
-    limit: Limit
 
-    @classmethod
-    def of(cls, settings: Settings, taxonomy: Taxonomy) -> "SitesLoader":
-        limit = Limit(settings.beacon_rate, settings.beacon_burst)
-        return cls(tuple(taxonomy.systems), settings.labels, limit)
-
-    def __call__(self, path: Path) -> Sites:
-        """The sites of a file. Raises `ConfigError` with a line for each mistake: place and rule."""
-        mistakes: list[str] = []
-        sites: dict[str, Site] = {}
-        names: set[str] = set()
-        file = read(path, mistakes)
-        if file is not None:
-            file.validate(FILE)
-            for row in file.mappings("sites"):
-                entry = row.validate(_ENTRY)
-                system = row.values.get("system", self.systems[0])
-                if system not in self.systems:
-                    rule = f"must be one of {', '.join(self.systems)}"
-                    row.wrong(row.line_of("system"), rule, "system")
-                if entry is None:
-                    continue
-                if entry.site in names:
-                    row.wrong(row.line_of("site"), "is written twice", "site")
-                names.add(entry.site)
-                site = self._site(entry, row)
-                for number, key in enumerate(entry.keys):
-                    if key in sites:
-                        row.wrong(row.line_of("keys", number), "is written twice", "keys", number)
-                    sites[key] = site
-        if mistakes:
-            raise ConfigError(*mistakes)
-        return sites
-
-    def _site(self, entry: _Entry, row: YamlMapping) -> Site:
-        for name in entry.labels:
-            if name not in self.labels:
-                rule = "is not in the setting `labels`"
-                row.wrong(row.line_of("labels", name), rule, "labels", name)
-        labels = {name: frozenset(values) for name, values in entry.labels.items()}
-        # Any other value is counted as `other`, and a label that is not sent as empty.
-        combinations = math.prod(len(values | {OTHER, ""}) for values in labels.values())
-        if combinations > _MAX_COMBINATIONS:
-            rule = (
-                f"allow {combinations:,} combinations of values, with `{OTHER}` and empty; "
-                f"allowed are {_MAX_COMBINATIONS}"
-            )
-            row.wrong(row.line_of("labels"), rule, "labels")
-        origins = frozenset(origin.encode() for origin in entry.origins)
-        limit = Limit(entry.rate or self.limit.rate, entry.burst or self.limit.burst)
-        return Site(entry.site, entry.system, origins, limit, labels)
+def _site(entry: _Entry, row: YamlMapping, settings: Settings) -> Site:
+    for name in entry.labels:
+        if name not in settings.labels:
+            rule = "is not in the setting `labels`"
+            row.wrong(row.line_of("labels", name), rule, "labels", name)
+    labels = {name: frozenset(values) for name, values in entry.labels.items()}
+    # Any other value is counted as `other`, and a label that is not sent as empty.
+    combinations = math.prod(len(values | {OTHER, ""}) for values in labels.values())
+    if combinations > _MAX_COMBINATIONS:
+        rule = (
+            f"allow {combinations:,} combinations of values, with `{OTHER}` and empty; "
+            f"allowed are {_MAX_COMBINATIONS}"
+        )
+        row.wrong(row.line_of("labels"), rule, "labels")
+    origins = frozenset(origin.encode() for origin in entry.origins)
+    limit = Limit(entry.rate or settings.beacon_rate, entry.burst or settings.beacon_burst)
+    return Site(entry.site, entry.system, origins, limit, labels)

@@ -15,8 +15,7 @@ from exporter.errors import NothingValid, Refused, Unparseable
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.decode import Decoder
 from exporter.ingest.event import Decoded, Rejection
-from exporter.ingest.guard import Guard, Headers, Media, media
-from exporter.ingest.large_bodies import LARGE, LargeBodies
+from exporter.ingest.guard import LARGE, Guard, Headers, LargeBodies, Media, media
 from exporter.ingest.resolver import ResolvedCode
 from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import ACCEPTED, CONFLICT, Family, Ledger, Receipt
@@ -155,7 +154,7 @@ class Pipeline:
         if not classified.resolved:
             rejected = classified.rejected
             self._count_rejections(rejected, client)
-            first = min(rejected, key=lambda rejection: rejection.index)
+            first = rejected[0]
             raise NothingValid(
                 f"none of {len(rejected)} events is valid; event {first.index}: {first.message}",
                 rejected,

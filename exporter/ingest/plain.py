@@ -23,8 +23,7 @@ from msgspec.structs import astuple
 
 from exporter.event_fields import PLACEHOLDERS
 from exporter.ingest.event import MAX_USER, Columns, Event, Time
-from exporter.ingest.guard import Media
-from exporter.ingest.large_bodies import LARGE
+from exporter.ingest.guard import LARGE, Media
 
 _NUMPY_FROM: Final = 4096
 """Bytes from which on numpy counts faster than `bytes.count`."""

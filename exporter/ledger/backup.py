@@ -13,9 +13,8 @@ import apsw
 import msgspec
 
 from exporter.errors import LedgerError
-from exporter.ledger.damage import Damaged
 from exporter.ledger.files import paused, read_marker, sync
-from exporter.ledger.store import Meta, Store
+from exporter.ledger.store import Damaged, Meta, Store
 from exporter.ledger.totals import Changes
 
 _TRIES: Final = 5

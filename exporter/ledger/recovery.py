@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +15,21 @@ import msgspec
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import FINGERPRINT_BYTES, KEY_BYTES, Cell, Series, Total
-from exporter.ledger.damage import SUFFIXES, Damaged, is_damage, move_aside, read_again
 from exporter.ledger.files import Claim, OpenFiles, read_marker, sync
-from exporter.ledger.segments import Segment, Segments
-from exporter.ledger.store import Ids, Meta, Store
+from exporter.ledger.store import Damaged, Ids, Meta, Store
 from exporter.ledger.totals import Changes, RunningTotals
-from exporter.ledger.window import Window, words
+from exporter.ledger.window import Segment, Segments, Window, words
 from exporter.logs import Log
 
 log = Log("exporter.ledger")
 
+_SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
+"""Endings of the names of a database's files."""
+_NOT_DAMAGE: Final = (
+    *(apsw.FullError, apsw.CantOpenError, apsw.BusyError, apsw.LockedError),
+    *(apsw.PermissionsError, apsw.AuthError),
+)
+"""Errors of the disk, of rights and of other processes: the file may be undamaged and stays in place."""
 _UNFINISHED: Final = "ledger.db.new"
 _CHUNK: Final = 8192
 """Ids that a start adds to the window at a time. Row by row, 15,625 rows of 64 ids took 1.2 s."""
@@ -84,7 +90,7 @@ def open_ledger(settings: LedgerSettings) -> Opened:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             claim = Claim(folder)
             undo.callback(claim.close)
-            for suffix in SUFFIXES:
+            for suffix in _SUFFIXES:
                 (folder / f"{_UNFINISHED}{suffix}").unlink(missing_ok=True)
                 if (file := folder / f"ledger.db{suffix}").exists():
                     # SQLite reports a file that it can't write as an I/O error.
@@ -108,10 +114,17 @@ def _read_or_replace(settings: LedgerSettings, claim: Claim) -> Opened:
     new, database = Meta(ledger=secrets.token_hex(4)), settings.folder / "ledger.db"
     acknowledged = read_marker(settings.folder / "ledger.marker")
     try:
-        return read_again(lambda: _read(settings, claim, new, acknowledged), database)
+        with suppress(Damaged):
+            return _read(settings, claim, new, acknowledged)
+        # SQLite reports some read errors as damage. A disk that still fails raises `OSError` here.
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError), open(f"{database}{suffix}", "rb") as file:
+                while file.read(1 << 20):
+                    pass
+        return _read(settings, claim, new, acknowledged)
     except Damaged as damage:
         now = settings.wall()
-        aside = move_aside(database, now)
+        aside = _move_aside(database, now)
         log.error("ledger_damaged", reason=str(damage), moved_to=str(aside))
         new = msgspec.structs.replace(new, damaged_at=now)
         opened = replace(_read(settings, claim, new, 0), moved_to=aside)
@@ -160,6 +173,26 @@ def _read(settings: LedgerSettings, claim: Claim, new: Meta, acknowledged: int) 
             raise Damaged(f"text that is not UTF-8: {error}") from None
         undo.pop_all()
     return Opened(store, claim, meta, totals, window, segments, last_ids, files)
+
+
+def is_damage(error: apsw.Error) -> bool:
+    """Whether an error that SQLite raised while reading a file that it can write is about its content."""
+    # Flipped bits in the header raise many kinds of errors, also SQLError, ReadOnlyError and TooBigError.
+    if isinstance(error, apsw.IOError):
+        # A short read means that the file was cut. Other I/O errors come from the disk.
+        return bool(error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ)  # type: ignore[attr-defined]
+    return not isinstance(error, _NOT_DAMAGE)
+
+
+def _move_aside(database: Path, now: float) -> Path:
+    """Rename the files of a damaged database with the time `now` (Unix seconds); returns the new name."""
+    # With microseconds: a name must never be that of an earlier damaged file.
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = f"{database}.damaged-{stamp}"
+    for suffix in _SUFFIXES:
+        if os.path.exists(f"{database}{suffix}"):
+            os.rename(f"{database}{suffix}", f"{target}{suffix}")
+    return Path(target)
 
 
 def _size(path: Path) -> int:

@@ -1,5 +1,7 @@
 """The SQLite file of a ledger: its tables, its transactions, and how it is verified when it is read.
 
+SQLite detects a broken page, but not a flipped bit in a number: each row has a checksum.
+
 apsw instead of the standard library's sqlite3: it includes an SQLite with the fix of the WAL-reset bug
 (3.51.3), and its exceptions tell a full disk from a failed fsync.
 """
@@ -15,10 +17,10 @@ from typing import Any, Final
 
 import apsw
 import msgspec
+import xxhash
 
 from exporter.errors import LedgerError
 from exporter.ledger.contract import KEY_BYTES, DurationTotal, Exemplar, Series, Total
-from exporter.ledger.damage import Damaged, checksum
 from exporter.ledger.naming import name_of, series_of
 from exporter.ledger.totals import Changes
 
@@ -41,6 +43,15 @@ _PUT: Final = {
 }
 _EXPIRE: Final = "DELETE FROM ids WHERE number <= ? RETURNING number, checksum"
 _FORGET: Final = "DELETE FROM series WHERE key = ? RETURNING key, checksum"
+
+
+class Damaged(LedgerError):
+    """The content of the file cannot be trusted; the text says why."""
+
+
+def checksum(*values: object) -> int:
+    """A 64-bit checksum of a row, signed as the integers of SQLite are."""
+    return xxhash.xxh3_64_intdigest(msgspec.msgpack.encode(values)) - (1 << 63)
 
 
 class Meta(msgspec.Struct):

@@ -19,7 +19,7 @@ from exporter.ledger.contract import (
     Series,
     Total,
 )
-from exporter.metrics.family import CounterLines, Sums
+from exporter.metrics.exposition import CounterLines, Sums
 from exporter.taxonomy.model import Outcome, Taxonomy
 
 _COUNTERS: Final = {

@@ -12,8 +12,7 @@ from typing import Final
 import httptools
 
 from exporter.errors import HeadersTooLarge, Refused, TooManyRequests, Unparseable
-from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE
-from exporter.server.deadlines import TimedProtocol
+from exporter.server.closing import ACCEPTED, BODY, HEAD, IDLE, ClosingProtocol
 from exporter.server.direct import DirectRequest
 from exporter.server.listener import host_of
 
@@ -25,7 +24,7 @@ class _StopError(Exception):
     """Raised in a callback of the parser, which then parses no further."""
 
 
-class GuardedProtocol(TimedProtocol):
+class GuardedProtocol(ClosingProtocol):
     """One connection; uvicorn calls its methods."""
 
     _deadline_due = False

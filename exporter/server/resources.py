@@ -1,8 +1,10 @@
-"""Limits of the process: open files, and memory that goes back to the kernel."""
+"""What the process takes from the system: open files, memory and listening sockets."""
 
 import contextlib
 import ctypes
+import errno
 import resource
+import socket
 from typing import Final
 
 from exporter.errors import ConfigError
@@ -17,6 +19,8 @@ _MIN_CONNECTIONS: Final = 16
 """Connections of senders below which the exporter does not start."""
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE: Final = 128 * 1024
+_BACKLOG: Final = 2048
+_ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 log = Log("exporter.resources")
 
@@ -49,3 +53,37 @@ def return_large_blocks() -> None:
     # bodies 320 MiB stayed resident, and 4 MiB with this setting.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
+def bind(setting: str, address: str) -> list[socket.socket]:
+    """Listen at HOST:PORT, on every address of the host; IPv6 in brackets, port 0 for any free port.
+
+    `[::]` is also 0.0.0.0. Raises `ConfigError`, which names `setting`.
+    """
+    name, _, port = address.rpartition(":")
+    # None is 0.0.0.0 and ::. A single socket for both would show IPv4 clients as ::ffff:192.0.2.1, which is
+    # in no IPv4 network of `trusted_proxies`.
+    host = None if name in ("[::]", "::") else name.strip("[]")
+    try:
+        addresses = socket.getaddrinfo(
+            host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        reason = getattr(error, "strerror", "not a host name")
+        raise ConfigError(f"{setting} = {address!r}: the host is unknown: {reason}") from None
+    sockets: list[socket.socket] = []
+    failures: list[OSError] = []
+    for family, _kind, _protocol, _name, resolved in dict.fromkeys(addresses):
+        try:
+            listening = socket.create_server(resolved, family=family, backlog=_BACKLOG)
+            listening.setblocking(False)
+            sockets.append(listening)
+        except OSError as error:
+            failures.append(error)
+    # `localhost` is ::1 as well, and a container without IPv6 has no such address.
+    fatal = [error for error in failures if error.errno not in _ABSENT or not sockets]
+    if fatal:
+        for bound in sockets:
+            bound.close()
+        raise ConfigError(f"{setting} = {address!r}: {fatal[0].strerror}")
+    return sockets

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -14,7 +14,7 @@ from exporter.server.connections import Connections
 from exporter.server.direct import KnownHeads
 from exporter.server.listener import Listener
 from exporter.server.protocol import GuardedProtocol
-from exporter.server.sockets import bind
+from exporter.server.resources import bind
 
 KEEP_ALIVE: Final = 75
 """Seconds. Longer than Prometheus' default scrape interval of 60 s, so that it reuses connections."""
@@ -45,7 +45,11 @@ async def serve(
             for bound in sockets:
                 opened.callback(bound.close)
             servers.append(_Server(listener, sockets, shutdown_timeout))
-        opened.enter_context(_signals(stop))
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop.set)
+                opened.callback(loop.remove_signal_handler, number)
         # Not `serve`, with which uvicorn handles signals itself and raises them again after its shutdown.
         running = [asyncio.create_task(server._serve(server.sockets)) for server in servers]
         stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
@@ -110,18 +114,3 @@ class _Server(uvicorn.Server):
             await asyncio.wait(state.tasks, timeout=_CANCEL_TIMEOUT)
         for connection in list(state.connections):
             connection.transport.abort()
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    numbers = [signal.SIGTERM, signal.SIGINT] if in_main_thread else []
-    loop = asyncio.get_running_loop()
-    for number in numbers:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

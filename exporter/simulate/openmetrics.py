@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from exporter import names
-from exporter.metrics.family import label_text
+from exporter.metrics.exposition import label_text
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.simulate.history import DAY, HOUR, History
 from exporter.simulate.profiles import codes

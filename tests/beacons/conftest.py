@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.beacons.route import MAX_BODY, BeaconRoute
-from exporter.beacons.sites import SitesLoader, hash_key
+from exporter.beacons.sites import hash_key, read_sites
 from exporter.ingest.app import IngestApp
 from exporter.ingest.guard import Guard
 from exporter.names import BEACONS_PATH
+from exporter.settings import Settings
 from exporter.taxonomy.model import Taxonomy
 from exporter.token_bucket import Limit
 from exporter.tokens import Authenticator
@@ -57,10 +59,12 @@ class Browsers:
         self.file.write_text(SITES)
         self.now = 1000.0
         self.listener = Listener(taxonomy)
+        rate, burst = site_limit
+        settings = Settings(labels=LABELS, beacon_rate=rate, beacon_burst=burst)
         route = BeaconRoute(
             Watched(
                 (self.file,),
-                SitesLoader(tuple(taxonomy.systems), LABELS, site_limit),
+                partial(read_sites, settings, taxonomy),
                 "file of beacon keys",
                 lambda: self.now,
             ),

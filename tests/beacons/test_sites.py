@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.beacons.sites import NAME, Sites, SitesLoader, hash_key, make_key
+from exporter.beacons.sites import NAME, Sites, hash_key, make_key, read_sites
 from exporter.beacons.sites import ORIGIN as VALID_ORIGIN
 from exporter.errors import ConfigError
+from exporter.settings import Settings
+from exporter.taxonomy.loader import load
 from exporter.token_bucket import Limit
 
 HASH = hash_key("a-key")
@@ -17,13 +19,13 @@ sites:
     origins: [https://shop.example]
     keys: ["{HASH}"]
 """
-LOADER = SitesLoader(("softdrive", "streampixel"), ("region", "project"), Limit(50, 500))
+SETTINGS = Settings(labels=("region", "project"), beacon_rate=50, beacon_burst=500)
 
 
 def read(folder: Path, text: str) -> Sites:
     path = folder / "sites.yaml"
     path.write_text(text)
-    return LOADER(path)
+    return read_sites(SETTINGS, load(), path)
 
 
 def values(label: str, number: int) -> str:

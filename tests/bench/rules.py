@@ -13,7 +13,7 @@ from typing import Final
 
 from deploy.demo.past import SUM_LABELS
 from exporter import names
-from exporter.metrics.family import escaped
+from exporter.metrics.exposition import escaped
 from exporter.taxonomy.loader import load
 from tests.bench.setup import Setup
 from tests.bench.turns import Measure, Sample

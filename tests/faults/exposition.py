@@ -79,7 +79,7 @@ def _text(rng: random.Random) -> object:
     return texts[0] if len(texts) == 1 else "".join(str(text)[:20] for text in texts)
 
 
-_UNESCAPED: Final = patched("exporter.metrics.family.escaped", "lambda value: value")
+_UNESCAPED: Final = patched("exporter.metrics.exposition.escaped", "lambda value: value")
 
 
 @row(

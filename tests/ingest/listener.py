@@ -15,9 +15,8 @@ from exporter.errors import Refused
 from exporter.ingest.app import IngestApp
 from exporter.ingest.classify import Classifier
 from exporter.ingest.decode import Decoder
-from exporter.ingest.guard import Guard
+from exporter.ingest.guard import Guard, LargeBodies
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.large_bodies import LargeBodies
 from exporter.ingest.otlp.attributes import Attributes
 from exporter.ingest.otlp.records import Records
 from exporter.ingest.otlp.route import LogsRoute

@@ -17,7 +17,7 @@ from exporter.errors import (
     UnknownKey,
 )
 from exporter.ingest.app import find_route
-from exporter.ingest.large_bodies import LARGE
+from exporter.ingest.guard import LARGE
 from exporter.names import LOGS_PATH
 from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import JSON, Answer, Listener, Refusing, Stream, keyless

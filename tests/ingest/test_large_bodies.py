@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.ingest.decode import Decoder
-from exporter.ingest.large_bodies import LARGE
+from exporter.ingest.guard import LARGE
 from exporter.ingest.otlp.records import Records
 from exporter.ledger.contract import Batch, Receipt
 from exporter.names import INGEST_PATH, LOGS_PATH

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import LedgerUnavailable, QueueFull, Refused, ShuttingDown
-from exporter.ingest.large_bodies import LARGE
+from exporter.ingest.guard import LARGE
 from exporter.taxonomy.model import Taxonomy
 from tests.ingest.listener import EVENT, JSON, NDJSON, NOW, Listener, Stream, keyless
 

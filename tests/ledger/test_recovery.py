@@ -13,9 +13,8 @@ import pytest
 
 from exporter.errors import LedgerError
 from exporter.ledger.backup import back_up
-from exporter.ledger.damage import checksum, is_damage
-from exporter.ledger.recovery import LedgerSettings, open_ledger
-from exporter.ledger.store import Ids, Meta, Store
+from exporter.ledger.recovery import LedgerSettings, is_damage, open_ledger
+from exporter.ledger.store import Ids, Meta, Store, checksum
 from exporter.ledger.totals import Changes
 from tests.ledger.batches import batch
 from tests.ledger.damaged import (

@@ -106,8 +106,10 @@ def test_second_loss_is_marked_with_the_exported_values() -> None:
     settings, cell = RedisSettings(parse("redis://cache"), shards=1), ("streampixel", "failure")
     names = Names(())
     totals, name = SharedTotals(settings, names), names.of(FAILURE)
+    [shard] = totals.shards
     for commit, count in ((b"1", 10), (b"2", 3), (b"3", 2)):
-        totals.marked(0)
+        shard.series.lost.clear()
+        shard.cells.lost.clear()
         numbers = b" ".join([b"%d" % count] * 14)
         totals.read(
             0,
@@ -116,7 +118,7 @@ def test_second_loss_is_marked_with_the_exported_values() -> None:
             [(cell_name(cell), b"1.0 %b|" % numbers)],
         )
     numbers = b" ".join([b"10.0"] * 14)
-    assert totals.lost(0) == (
+    assert (shard.series.lost, shard.cells.lost) == (
         {name: b"10 0 0 0 -"},
         {cell_name(cell): b"0 %b|" % numbers},
     )

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.ledger import repeats, segments
+from exporter.ledger import repeats, window
 from exporter.ledger.contract import ACCEPTED, CONFLICT, DUPLICATE, Receipt, Series
 from exporter.ledger.sqlite import SqliteLedger
 from tests.ledger.batches import FAILURE, LATE, OTHER, Event, batch
@@ -43,8 +43,8 @@ class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(segments, "ROW_IDS", ROW_IDS)
-        self.patch.setattr(segments, "ROWS_PER_BOUND", ROWS_PER_BOUND)
+        self.patch.setattr(window, "ROW_IDS", ROW_IDS)
+        self.patch.setattr(window, "ROWS_PER_BOUND", ROWS_PER_BOUND)
         self.patch.setattr(repeats, "REPEAT_WINDOW", WINDOW)
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))

@@ -10,8 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.ledger.contract import ACCEPTED, DUPLICATE
-from exporter.ledger.segments import ROW_IDS, ROWS_PER_BOUND, Segment, Segments
-from exporter.ledger.window import Window, Words
+from exporter.ledger.window import ROW_IDS, ROWS_PER_BOUND, Segment, Segments, Window, Words
 from tests.ledger.batches import batch
 from tests.ledger.home import SqliteHome
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator, meta
 
-from exporter.beacons.sites import SitesLoader
+from exporter.beacons.sites import read_sites
 from exporter.errors import ConfigError
 from exporter.settings import read
 from exporter.settings.values import split
 from exporter.taxonomy import loader
-from exporter.token_bucket import Limit
 from scripts import schemas
-from tests.beacons.test_sites import COMBINATIONS, SOUND
+from tests.beacons.test_sites import COMBINATIONS, SETTINGS, SOUND
 from tests.e2e.exporter_process import ROOT
 from tests.taxonomy.mistakes import KINDS, VALID, invalid
 from tests.taxonomy.test_loader import system_in
@@ -148,8 +148,8 @@ def test_schema_and_loader_agree_about_sites(tmp_path: Path) -> None:
         SOUND + COMBINATIONS,
     )
     documents = (document, *changed(document), *map(yaml.safe_load, texts))
-    load = SitesLoader(("streampixel",), ("region", "project"), Limit(50, 500))
-    assert min(compare("sites", documents, load, tmp_path / "sites.yaml")) > 15
+    read_file = partial(read_sites, SETTINGS, loader.load())
+    assert min(compare("sites", documents, read_file, tmp_path / "sites.yaml")) > 15
 
 
 SETTINGS_NOT_IN_SCHEMA = {

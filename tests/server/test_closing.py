@@ -9,8 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from exporter.server import closing, serving
-from exporter.server.closing import LingeringTransport
-from exporter.server.deadlines import TimedProtocol
+from exporter.server.closing import ClosingProtocol, LingeringTransport
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
     CHUNKED,
@@ -118,14 +117,14 @@ def test_small_unread_answer_closes_the_connection(
     connection, or runs without a pause from then on."""
     monkeypatch.setattr(serving, "KEEP_ALIVE", keep_alive)
     checks = 0
-    check = TimedProtocol._check
+    check = ClosingProtocol._check
 
-    def counted(protocol: TimedProtocol) -> None:
+    def counted(protocol: ClosingProtocol) -> None:
         nonlocal checks
         checks += 1
         check(protocol)
 
-    monkeypatch.setattr(TimedProtocol, "_check", counted)
+    monkeypatch.setattr(ClosingProtocol, "_check", counted)
     create = socket.create_server
 
     def small_buffers(*given: Any, **named: Any) -> socket.socket:

@@ -17,7 +17,7 @@ import pytest
 
 from exporter.server import closing
 from exporter.server.connections import PAUSE, Connections
-from exporter.server.sockets import bind
+from exporter.server.resources import bind
 from tests.e2e.exporter_process import wait_for
 from tests.server.conftest import (
     CHUNKED,

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from exporter.errors import ConfigError
+from exporter.server.resources import bind
 from exporter.server.serving import serve
-from exporter.server.sockets import bind
 from tests.server.conftest import (
     DEADLINE,
     MIB,

@@ -25,12 +25,6 @@ _FORMS: Final = {
 }
 
 
-class _OtlpInternal(Internal):
-    """`Internal` for OTLP clients: they send a request again after a 503, but not after a 500."""
-
-    status = 503
-
-
 @dataclass
 class LogsRoute:
     """Counts log records that are session ends and ignores others; see `exporter.ingest.app.Route`."""
@@ -56,7 +50,9 @@ class LogsRoute:
                 refused = error
             else:
                 log.error("defect", exc_info=True)
-                refused = _OtlpInternal("the exporter's log has the details")
+                refused = Internal("the exporter's log has the details")
+                # OTLP clients send a request again after a 503, but not after a 500.
+                refused.status = 503
             text = f"{refused.title}: {refused.detail} ({refused.reason})"
             refused.body = (media.encode(), _status(media, text))
             raise refused from None

@@ -154,7 +154,6 @@ class RedisLedger(QueuedLedger):
             if now >= self._next_check:
                 self._next_check = now + HEALTH_INTERVAL
                 self._check(await replica.client.infos())
-            replica.totals.end_delays()
         except Exception as error:
             self._fail(error)
             return self._loop.time() + _PROBE_INTERVAL

@@ -87,13 +87,10 @@ class Replica:
 
     async def read(self) -> None:
         """Read the shards that have changed, as far as they can be read."""
-        shards = range(self.settings.shards)
-        calls = [
-            script_call("read", shard, _SHARD, (self.totals.last_commit(shard),))
-            for shard in shards
-        ]
+        shards = enumerate(self.totals.shards)
+        calls = [script_call("read", shard, _SHARD, (known.commit,)) for shard, known in shards]
         replies = await self.client.run(calls)
-        for shard, reply in zip(shards, replies, strict=True):
+        for shard, reply in enumerate(replies):
             if reply and not isinstance(reply, CallFailed):
                 commit, lost, series, cells = reply
                 self.lost[shard] = int(lost)
@@ -103,8 +100,8 @@ class Replica:
     async def note_losses(self) -> None:
         """Write the high-water marks of records that a failover took back."""
         calls = []
-        for shard in range(self.settings.shards):
-            series, cells = self.totals.lost(shard)
+        for shard, known in enumerate(self.totals.shards):
+            series, cells = known.series.lost, known.cells.lost
             if series or cells:
                 rows = [text for pair in (*series.items(), *cells.items()) for text in pair]
                 arguments = (self._commit_name(), len(series), *rows)
@@ -115,7 +112,9 @@ class Replica:
         lost = 0
         for (shard, _), reply in zip(calls, replies, strict=True):
             if not isinstance(reply, CallFailed):
-                self.totals.marked(shard)
+                known = self.totals.shards[shard]
+                known.series.lost.clear()
+                known.cells.lost.clear()
                 lost += reply
         if lost:
             log.error("ledger_lost_events", events=lost)

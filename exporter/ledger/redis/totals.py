@@ -56,6 +56,8 @@ class _Hash(Generic[R]):
 
 
 class _Shard:
+    """A shard as it was read last; `commit` is the last commit that is known with all commits before it."""
+
     def __init__(self, shard: int, names: Names) -> None:
         self.commit = b"?"
         self.series = _Hash(key(shard, "series"), Record, names.series)
@@ -74,15 +76,11 @@ class SharedTotals:
         self._monotonic, self._delay = settings.monotonic, settings.first_seen_delay
         # A replica that starts shows what it finds: the other replicas have shown it as 0.
         self.joined = False
-        self._shards = [_Shard(shard, names) for shard in range(settings.shards)]
+        self.shards = [_Shard(shard, names) for shard in range(settings.shards)]
         self._totals: dict[Series, Total] = {}
         self._durations: dict[Cell, DurationTotal] = {}
         self._delay_ends: dict[Series, float] = {}
         self._fields: dict[Series, set[bytes]] = {}
-
-    def last_commit(self, shard: int) -> bytes:
-        """The last commit of a shard that is known together with all commits before it."""
-        return self._shards[shard].commit
 
     def series(self) -> list[Total]:
         """All series; `delayed` are those in their first-seen delay."""
@@ -95,15 +93,10 @@ class SharedTotals:
     def durations(self) -> list[DurationTotal]:
         return list(self._durations.values())
 
-    def end_delays(self) -> None:
-        """Forget delays that are over."""
-        now = self._monotonic()
-        self._delay_ends = {series: end for series, end in self._delay_ends.items() if end > now}
-
     def committed(self, part: ShardPart, reply: Sequence[Any]) -> None:
         """Take over the reply to a commit: the records that it touched."""
         before, after, _, series, cells = reply
-        known = self._shards[part.shard]
+        known = self.shards[part.shard]
         # The reply lacks what other replicas have written since `known.commit`: the next read gets it.
         if known.commit == before:
             known.commit = after
@@ -114,18 +107,9 @@ class SharedTotals:
 
     def read(self, shard: int, commit: bytes, series: Rows, cells: Rows) -> None:
         """Take over all records of a shard."""
-        known = self._shards[shard]
+        known = self.shards[shard]
         known.commit = commit
         self._add_up(known.series.replace(series), known.cells.replace(cells))
-
-    def lost(self, shard: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-        """Records of series and of cells that Redis has lost, as they were exported."""
-        return self._shards[shard].series.lost, self._shards[shard].cells.lost
-
-    def marked(self, shard: int) -> None:
-        """Note that Redis has the high-water marks of all lost records of a shard."""
-        for lost in self.lost(shard):
-            lost.clear()
 
     def _add_up(self, names: Iterable[bytes], cell_names: Iterable[bytes]) -> None:
         changed = {}
@@ -145,7 +129,7 @@ class SharedTotals:
         self._totals.update({series: self._total(series) for series in changed})
         for name in cell_names:
             if cell := cell_of(name):
-                parts = [part for shard in self._shards if (part := shard.cells.records.get(name))]
+                parts = [part for shard in self.shards if (part := shard.cells.records.get(name))]
                 total, *counts = map(sum, zip(*(part.numbers for part in parts), strict=True))
                 self._durations[cell] = DurationTotal(*cell, tuple(map(int, counts)), total)
 
@@ -153,7 +137,7 @@ class SharedTotals:
         records = [
             record
             for name in self._fields[series]
-            for shard in self._shards
+            for shard in self.shards
             if (record := shard.series.records.get(name)) is not None
         ]
         if self.joined and series not in self._totals and series.family is not Family.REPEATS:
