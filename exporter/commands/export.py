@@ -1,7 +1,7 @@
 """`export`, which writes shipped files into a folder of the user."""
 
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import typer
 
@@ -11,32 +11,21 @@ from exporter.shipped import shipped
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
-class _Part(NamedTuple):
-    """The files below `source` that match a pattern, for the folder `target` of the export."""
-
-    source: Path
-    pattern: str
-    target: str = ""
-
-
-SETS: Final[dict[str, tuple[_Part, ...]]] = {
-    "rules": (_Part(shipped("rules"), "*.yml"),),
-    "prometheus": (
-        _Part(shipped("deploy/prometheus"), "*.yml"),
-        _Part(shipped("rules"), "*.yml", "rules"),
-    ),
+SETS: Final[dict[str, tuple[tuple[Path, str], ...]]] = {
+    "rules": ((shipped("rules"), "*.yml"),),
+    "prometheus": ((shipped("deploy/prometheus"), "*.yml"), (shipped("."), "rules/*.yml")),
     "alertmanager": (
-        _Part(shipped("deploy/alertmanager"), "*.yml"),
-        _Part(shipped("deploy/alertmanager/templates"), "*.tmpl", "templates"),
+        (shipped("deploy/alertmanager"), "*.yml"),
+        (shipped("deploy/alertmanager"), "templates/*.tmpl"),
     ),
-    "templates": (_Part(shipped("deploy/alertmanager/templates"), "*.tmpl"),),
-    "dashboards": (_Part(shipped("dashboards"), "*.json"),),
-    "grafana": (_Part(shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
-    "runbooks": (_Part(shipped("rules/runbooks"), "**/*.md"),),
-    "collector": (_Part(_PACKAGE / "collector", "*.*"),),
-    "schemas": (_Part(_PACKAGE / "schemas", "*.json"),),
+    "templates": ((shipped("deploy/alertmanager/templates"), "*.tmpl"),),
+    "dashboards": ((shipped("dashboards"), "*.json"),),
+    "grafana": ((shipped("deploy/grafana/provisioning"), "*/*.yaml"),),
+    "runbooks": ((shipped("rules/runbooks"), "**/*.md"),),
+    "collector": ((_PACKAGE / "collector", "*.*"),),
+    "schemas": ((_PACKAGE / "schemas", "*.json"),),
 }
-"""Files that are exported together, by name."""
+"""Files that are exported together, by name: folders, and the pattern of the files in each."""
 
 
 def export(
@@ -76,10 +65,11 @@ def export(
 
 def contents(name: str) -> dict[Path, bytes]:
     """The files of a set by their path in the export."""
-    files = {}
-    for source, pattern, target in SETS[name]:
-        for path in sorted(source.glob(pattern)):
-            files[Path(target, path.relative_to(source))] = path.read_bytes()
+    files = {
+        path.relative_to(source): path.read_bytes()
+        for source, pattern in SETS[name]
+        for path in sorted(source.glob(pattern))
+    }
     if name == "prometheus":
         # In the repository, the rules are in another folder.
         path = Path("prometheus.yml")

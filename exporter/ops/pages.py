@@ -69,15 +69,20 @@ class Pages:
 
         `problem` is why the exporter is not ready: the page then has incomplete counts.
         """
-        loaded = self._taxonomy.systems.get(system)
-        if loaded is None:
-            return self._code_not_found(system, code)
-        for candidate in loaded.all_codes:
-            if candidate.code == code:
-                return self._runbook(loaded, candidate, recent, problem)
-        if (match := loaded.match(code)) is not loaded.unknown:
-            return RedirectResponse(match.runbook)
-        return self._code_not_found(system, code)
+        if loaded := self._taxonomy.systems.get(system):
+            match = loaded.match(code)
+            if match.code == code:
+                return self._runbook(loaded, match, recent, problem)
+            if match is not loaded.unknown:
+                return RedirectResponse(match.runbook)
+        return render(
+            "code_not_found.html",
+            status_code=404,
+            name=system,
+            code=code,
+            system=loaded,
+            systems=self._taxonomy.systems,
+        )
 
     def alerts(self) -> Response:
         own = ("exporter", "watchdog")
@@ -110,16 +115,6 @@ class Pages:
             diagnosis=diagnosis,
             facts=[fact for fact in facts(system, code) if fact[0] != "Runbook"],
             alerts=alerts_of(code),
-        )
-
-    def _code_not_found(self, system: str, code: str) -> Response:
-        return render(
-            "code_not_found.html",
-            status_code=404,
-            name=system,
-            code=code,
-            system=self._taxonomy.systems.get(system),
-            systems=self._taxonomy.systems,
         )
 
 

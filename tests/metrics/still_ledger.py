@@ -72,7 +72,7 @@ def two_systems() -> Taxonomy:
                 codes=codes,
                 normal=codes[0],
                 unknown=unknown_code(name),
-                index=index(()),
+                index=index(codes),
             )
             for name, codes in systems.items()
         }
