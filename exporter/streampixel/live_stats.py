@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter import names
@@ -75,22 +75,30 @@ class Project:
 
 @dataclass(eq=False)
 class Poller(Collector):
-    """Calls `fetch` with each project's id every `interval` seconds, and `on_failure` with each failure's
-    reason. Polls of several projects are spread evenly over the interval."""
+    """Calls `fetch` with each project's id every `interval` seconds. Polls of several projects are spread
+    evenly over the interval."""
 
     ids: Sequence[str]
     interval: float
     fetch: Callable[[str], Awaitable[Users]]
-    on_failure: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def __post_init__(self) -> None:
+        self.failures = dict.fromkeys(REASONS, 0)
         start, distance = self.clock(), self.interval / len(self.ids)
         self.projects = [Project(name, start + i * distance) for i, name in enumerate(self.ids)]
 
     def collect(self) -> Iterable[Metric]:
-        """The gauges of all projects. Users that are unknown or too old have no sample."""
+        """Failed polls by reason, and the gauges of all projects. Users that are unknown or too old have no
+        sample."""
+        failed = CounterMetricFamily(
+            names.LIVE_STATS_FAILURES,
+            "Polls of the platform's live users that failed.",
+            labels=(names.SYSTEM, names.REASON),
+        )
+        for reason, count in self.failures.items():
+            failed.add_metric((SYSTEM, reason), count)
         families = live, queued, success = [
             GaugeMetricFamily(name, text, labels=(names.SYSTEM, names.PROJECT))
             for name, text in (
@@ -106,7 +114,7 @@ class Poller(Collector):
             if project.users and self.clock() - project.answered <= longest:
                 for family, users in zip((live, queued), project.users, strict=True):
                     family.add_metric(labels, users)
-        return families
+        return [failed, *families]
 
     async def run(self) -> None:
         """Poll until the task is cancelled."""
@@ -134,7 +142,7 @@ class Poller(Collector):
             project.due = start + self.interval
 
     def _fail(self, project: Project, failure: PollFailed) -> None:
-        self.on_failure(failure.reason)
+        self.failures[failure.reason] += 1
         project.delay = min(2 * project.delay or self.interval, MAX_DELAY)
         delay = max(project.delay, failure.retry_after)
         # Jitter, so that two exporters do not poll at the same time.
@@ -159,12 +167,10 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
     from exporter.streampixel.client import StatsClient
 
     key = Watched((file,), read_key, "file of the live stats key", time.monotonic)
-    failures = failure_counter(registry)
     poller = Poller(
         settings.live_stats_projects,
         settings.live_stats_interval,
         StatsClient(settings.live_stats_url, user, key.current, TIMEOUT).users,
-        lambda reason: failures.labels(SYSTEM, reason).inc(),
     )
     registry.register(poller)
     task = asyncio.create_task(poller.run(), name="live stats")
@@ -174,19 +180,6 @@ async def live_stats(settings: Settings, registry: CollectorRegistry) -> AsyncIt
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def failure_counter(registry: CollectorRegistry) -> Counter:
-    """Failed polls by reason, from 0 on."""
-    failures = Counter(
-        names.LIVE_STATS_FAILURES,
-        "Polls of the platform's live users that failed.",
-        (names.SYSTEM, names.REASON),
-        registry=registry,
-    )
-    for reason in REASONS:
-        failures.labels(SYSTEM, reason)
-    return failures
 
 
 def read_key(path: Path) -> str:

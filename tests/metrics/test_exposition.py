@@ -19,7 +19,7 @@ from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.server.certificates import export_certificates
 from exporter.streampixel.builds import BuildsCollector, build_series
-from exporter.streampixel.live_stats import Poller, Users, failure_counter
+from exporter.streampixel.live_stats import Poller, Users
 from exporter.watched import RELOADED
 from tests.metrics.still_ledger import StillLedger, duration, total, two_systems
 from tests.metrics.test_collector import registry_of
@@ -116,8 +116,7 @@ def full_registry() -> CollectorRegistry:
     registry = registry_of(ledger, "region")
     registry.register(TaxonomyCollector(two_systems(), "http://127.0.0.1:10401", ""))
     registry.register(BuildsCollector(ledger))
-    registry.register(Poller(("p1",), 30, fetch=never, on_failure=print))
-    failure_counter(registry)
+    registry.register(Poller(("p1",), 30, fetch=never))
     registry.register(StateCollector(ledger))
     registry.register(RELOADED)
     export_certificates({}, registry)

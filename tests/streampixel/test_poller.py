@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,18 +28,26 @@ class Polling:
     projects: tuple[str, ...] = ("p1",)
     key: Callable[[], str] = lambda: KEY
     now: float = 1000.0
-    reasons: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.poller = Poller(
             self.projects,
             INTERVAL,
             StatsClient(self.url, USER, self.key, timeout=10).users,
-            self.reasons.append,
             clock=lambda: self.now,
         )
         self.registry = CollectorRegistry()
         self.registry.register(self.poller)
+
+    @property
+    def reasons(self) -> list[str]:
+        values = {
+            reason: self.registry.get_sample_value(
+                names.LIVE_STATS_FAILURES, {"system": "streampixel", "reason": reason}
+            )
+            for reason in REASONS
+        }
+        return [reason for reason, count in values.items() for _ in range(int(count or 0))]
 
     def poll(self, project: int = 0, times: int = 1) -> None:
         async def poll() -> None:
