@@ -34,6 +34,7 @@ from exporter.metrics.collector import LedgerCollector, zero_durations, zero_ser
 from exporter.metrics.own import OwnMetrics, StateCollector
 from exporter.metrics.taxonomy import TaxonomyCollector
 from exporter.ops.lazy_app import LazyApp
+from exporter.ops.recent_ends import RecentEnds
 from exporter.server.certificates import export_certificates, watched_certificate
 from exporter.server.listener import AllowedHosts, Listener
 from exporter.server.notify import report
@@ -112,18 +113,18 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         authenticator = Authenticator(settings.ops_token_file)
+        recent_ends = RecentEnds(ledger.totals)
 
         def create_ops() -> ASGIApp:
             from exporter.ops.app import create_app
 
-            app = create_app(
-                settings, taxonomy, ledger, registry, own, unknown_codes, authenticator
-            )
+            parts = (settings, taxonomy, ledger, registry, own, unknown_codes)
+            app = create_app(*parts, authenticator, recent_ends)
             # FastAPI's objects are never freed: exclude them from garbage collection.
             gc.freeze()
             return app
 
-        ops = LazyApp(ledger, create_ops)
+        ops = LazyApp(ledger, create_ops, recent_ends)
         listeners = [
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),

@@ -31,7 +31,7 @@ from exporter.ingest.unknown import UnknownCodes
 from exporter.ledger.contract import Ledger
 from exporter.metrics import exposition
 from exporter.metrics.own import OwnMetrics
-from exporter.ops.recent_ends import Recent
+from exporter.ops.recent_ends import RecentEnds
 from exporter.ops.render import POLICY, render
 from exporter.problem import problem
 from exporter.settings import Settings
@@ -61,8 +61,9 @@ def create_app(
     own: OwnMetrics,
     unknown_codes: UnknownCodes,
     authenticator: Authenticator,
+    recent_ends: RecentEnds,
 ) -> FastAPI:
-    """The ASGI app, without lifespan. `LazyApp` passes the recent ends in the state of each request."""
+    """The ASGI app, without lifespan."""
     # No request leaves the host: FastAPI's telemetry would send to OTEL_* of the environment, and its
     # docs page loads scripts from a CDN.
     app = FastAPI(
@@ -101,12 +102,12 @@ def create_app(
 
     # Answered in a thread: adding up many series takes longer than an event may wait.
     answers: dict[str, Callable[[Request], Response]] = {
-        "/": lambda request: pages().landing_page(_recent(request), ledger.status()),
+        "/": lambda _: pages().landing_page(recent_ends.read(), ledger.status()),
         names.CODES_PATH: lambda request: pages().codes(
-            _recent(request), request.query_params.get("q", "")
+            recent_ends.read(), request.query_params.get("q", "")
         ),
         names.CODES_PATH + "/{system}/{code}": lambda request: pages().code(
-            _recent(request), ledger.status().unready(), **request.path_params
+            recent_ends.read(), ledger.status().unready(), **request.path_params
         ),
         names.ALERTS_PATH: lambda _: pages().alerts(),
         names.ALERTS_PATH + "/{name}": lambda request: pages().alert(**request.path_params),
@@ -129,11 +130,6 @@ def create_app(
     for path, page in answers.items():
         add(path, page, limiter)
     return app
-
-
-def _recent(request: Request) -> Recent:
-    recent: Recent = request.state.recent_ends.read()
-    return recent
 
 
 def _with_times(row: dict[str, Any]) -> dict[str, Any]:

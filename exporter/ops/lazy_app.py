@@ -29,19 +29,19 @@ class LazyApp:
     """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
     Other requests go to the app that `create` returns, called in a thread by `prepare` or at the first
-    request. The app gets the recent ends, sampled every minute, as `request.state.recent_ends`.
+    request. `recent_ends` is sampled every minute.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         create: Callable[[], ASGIApp],
-        recent_ends: RecentEnds | None = None,
+        recent_ends: RecentEnds,
         minute: float = 60,
     ) -> None:
         self._ledger = ledger
         self._create = create
-        self._recent_ends = recent_ends or RecentEnds(ledger.totals)
+        self._recent_ends = recent_ends
         self._minute = minute
         self._app: asyncio.Future[ASGIApp] | None = None
         self._sampling: asyncio.TimerHandle | None = None
@@ -69,7 +69,6 @@ class LazyApp:
         self.prepare()
         assert self._app is not None
         app = await asyncio.shield(self._app)
-        scope.setdefault("state", {})["recent_ends"] = self._recent_ends
         await app(scope, receive, send)
 
     def _health(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

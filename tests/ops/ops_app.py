@@ -45,6 +45,7 @@ class Ops:
             self.own,
             self.unknown_codes,
             self.authenticator,
+            self.recent_ends,
         )
 
     def wait(self, minutes: int) -> None:

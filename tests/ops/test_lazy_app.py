@@ -11,7 +11,7 @@ import pytest
 from exporter.ops.lazy_app import LazyApp
 from exporter.ops.recent_ends import RecentEnds
 from tests.e2e.exporter_process import wait_for
-from tests.metrics.still_ledger import StillLedger, total
+from tests.metrics.still_ledger import StillLedger
 
 REQUEST: Any = ({"path": "/metrics", "type": "http"}, None, None)
 
@@ -32,20 +32,12 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
     asyncio.run(run())
 
 
-def test_first_minute_begins_when_the_app_is_constructed() -> None:
-    ledger = StillLedger([total(5)])
-    app = LazyApp(ledger, lambda: no_app)
-    ledger.series = [total(12)]
-    asyncio.run(app(*REQUEST))
-    assert REQUEST[0]["state"]["recent_ends"].read().events_by_minute() == [7]
-
-
 def test_failed_creation_is_repeated_at_the_next_request() -> None:
     """Fails if the failure is kept: every request would be answered 500 until a restart."""
     create = Mock(side_effect=[OSError(errno.EMFILE, "Too many open files"), no_app])
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), create)
+        app = LazyApp(StillLedger(), create, Mock())
         with pytest.raises(OSError, match="Too many open files"):
             await app(*REQUEST)
         await app(*REQUEST)
