@@ -4,6 +4,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Final
+
+MAX_CODE: Final = 128
+"""Characters of a raw code that are kept; no vendor's code has a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ class UnknownCodes:
             system: OrderedDict() for system in systems
         }
 
-    def record(self, system: str, code: str, at: float, count: int = 1) -> None:
-        """Record `count` events with the raw code, received `at` (Unix seconds)."""
+    def record(self, system: str, raw_code: str, at: float, count: int = 1) -> None:
+        """Record `count` events with `raw_code`, received `at` (Unix seconds)."""
+        code = raw_code[:MAX_CODE].encode("utf-8", "replace").decode()
         codes = self._codes[system]
         with self._lock:
             old = codes.pop(code, UnknownCode(system, code, 0, at, at))

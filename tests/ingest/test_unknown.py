@@ -1,6 +1,6 @@
 """The bounded list of codes that are in no taxonomy."""
 
-from exporter.ingest.unknown import UnknownCode, UnknownCodes
+from exporter.ingest.unknown import MAX_CODE, UnknownCode, UnknownCodes
 
 
 def test_code_has_count_and_first_and_last_time() -> None:
@@ -20,3 +20,9 @@ def test_code_with_oldest_last_seen_is_evicted() -> None:
         ("a", "z"),
         ("b", "kept"),
     }
+
+
+def test_code_is_cut_and_has_no_lone_surrogate() -> None:
+    codes = UnknownCodes(["a"])
+    codes.record("a", "\ud800" + "x" * 10_000, 1.0)
+    assert codes.snapshot()[0].code == "?" + "x" * (MAX_CODE - 1)

@@ -11,6 +11,7 @@ from exporter.beacons.decode import MAX_AGE, decode
 from exporter.beacons.sites import Site
 from exporter.errors import REFUSED_REASONS
 from exporter.ingest.event import MAX_DURATION, Event
+from exporter.ingest.unknown import MAX_CODE
 from exporter.ops.openapi import document
 from exporter.settings import Settings
 from exporter.token_bucket import Limit
@@ -124,7 +125,7 @@ def test_cloudevent_needs_its_attributes_and_data() -> None:
 def test_unknown_codes_agree_with_the_schema_and_are_listed_last_seen_first() -> None:
     ops = Ops()
     ops.unknown_codes.record("alpha", "05", 1_790_000_000.0)
-    ops.unknown_codes.record("beta", "x" * 128, 1_790_000_060.0)
+    ops.unknown_codes.record("beta", "x" * (MAX_CODE + 1), 1_790_000_060.0)
     ops.unknown_codes.record("alpha", "05", 1_790_000_001.0)
     rows = beta, alpha = ops.get(names.UNKNOWN_CODES_PATH).json()
     assert all(valid("UnknownCode", row) for row in rows)
