@@ -41,5 +41,6 @@ def test_ten_refused_requests_are_no_ticket_whatever_their_share(
     """A scanner may send a few requests while no other requests arrive."""
     values = f"0x60 {refusals}x60"
     case = Case({exporter_cases.REFUSED: values, exporter_cases.UNAUTHORIZED: values})
-    case.fires_between(60, 120, "SessionEndExporterRequestsRefused", fires)
-    exporter_cases.EXPORTER_RULES.check(tmp_path, case)
+    alert = "SessionEndExporterRequestsRefused"
+    case.fires_between(60, 120, alert, fires)
+    exporter_cases.rules(alert).check(tmp_path, case)
