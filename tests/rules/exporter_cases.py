@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from exporter import names
-from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.rule_test import Case, RuleSet
 from tests.rules.series import DASHBOARDS, RUNBOOKS, in_cluster, scraped, series
 
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
@@ -243,10 +243,6 @@ ALERTS = {
 }
 
 
-def rules(alert: str, step: float = 1) -> RuleSet:
-    return RuleSet((alert,), files=(SESSION_ENDS, EXPORTER), step=step)
-
-
 def cases_of(alert: str) -> list[Case]:
     expected = ALERTS[alert]
     near = Case(expected.near)
@@ -310,4 +306,4 @@ def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
     known = {alert: cases_of(alert) for alert in ALERTS}
     known[LIVE_STATS].append(live_stats_never_succeeded())
     known[WATCHDOG] = [watchdog()]
-    return {alert: (rules(alert), cases) for alert, cases in known.items()}
+    return {alert: (RuleSet((alert,)), cases) for alert, cases in known.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rules import code_cases, exporter_cases, system_cases
 from tests.rules.code_cases import NEW, NEW_RULES, NO_WORKERS, watched
-from tests.rules.rule_test import Case
+from tests.rules.rule_test import Case, RuleSet
 from tests.rules.series import CODES
 
 CASES = code_cases.cases() | system_cases.cases() | exporter_cases.cases()
@@ -43,4 +43,4 @@ def test_ten_refused_requests_are_no_ticket_whatever_their_share(
     case = Case({exporter_cases.REFUSED: values, exporter_cases.UNAUTHORIZED: values})
     alert = "SessionEndExporterRequestsRefused"
     case.fires_between(60, 120, alert, fires)
-    exporter_cases.rules(alert).check(tmp_path, case)
+    RuleSet((alert,)).check(tmp_path, case)

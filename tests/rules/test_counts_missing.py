@@ -3,7 +3,6 @@
 Alertmanager inhibits SessionEndsStopped of a system while SessionEndExporterCountsMissing fires for it.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,14 @@ import pytest
 from exporter import names
 from tests.rule_groups import alerts
 from tests.rules.code_cases import SUCCESS
-from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet, firing
+from tests.rules.rule_test import Case, RuleSet, firing
 from tests.rules.series import CODES, ends, in_cluster, scraped, series
 from tests.rules.system_cases import STOPPED
 
 MISSING = "SessionEndExporterCountsMissing"
-RULES = RuleSet((MISSING, STOPPED), files=(SESSION_ENDS, EXPORTER))
+RULES = RuleSet((MISSING, STOPPED))
 # Only promtool evaluates this alert, a hundred times slower. No case here has the histogram that it reads.
-ALL = replace(RULES, alerts=tuple(alerts().keys() - {"SessionEndExporterEventsDelayed"}))
+ALL = RuleSet(tuple(alerts().keys() - {"SessionEndExporterEventsDelayed"}))
 KNOWN = 480
 """Minutes of normal traffic, which are longer than any window."""
 AFTER = 600

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from exporter import names
-from tests.rules.exporter_cases import ACCEPTED, DAMAGED, LOST, rules
-from tests.rules.rule_test import Case, firing
+from tests.rules.exporter_cases import ACCEPTED, DAMAGED, LOST
+from tests.rules.rule_test import Case, RuleSet, firing
 from tests.rules.series import in_cluster, scraped
 
 DAY = 24 * 60
@@ -28,7 +28,7 @@ def test_events_that_stay_away_for_days_have_their_ticket(tmp_path: Path) -> Non
     case = accepted(*["1" * 24] * 3, *["0" * 24] * 3)
     for hour in range(3, 60):
         case.fires(3 * DAY + 60 * hour, NO_EVENTS)
-    rules(NO_EVENTS, 30).check(tmp_path, case)
+    RuleSet((NO_EVENTS,), step=30).check(tmp_path, case)
 
 
 def test_closed_night_has_a_ticket_in_the_first_week_only(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_closed_night_has_a_ticket_in_the_first_week_only(tmp_path: Path) -> Non
     case = accepted(*["0" * 8 + "2" * 10 + "0" * 6] * 9)
     case.fires_between(2 * DAY, 3 * DAY, NO_EVENTS, True)
     case.fires_between(7 * DAY + 12 * 60, 9 * DAY, NO_EVENTS, False)
-    rules(NO_EVENTS, 30).check(tmp_path, case)
+    RuleSet((NO_EVENTS,), step=30).check(tmp_path, case)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_ticket_of_a_weekend_is_there_on_monday(
     case = Case(inputs, every=60)
     case.fires(90 * 60, alert)
     case.silent(104 * 60, alert)
-    rules(alert, 30).check(tmp_path, case)
+    RuleSet((alert,), step=30).check(tmp_path, case)
 
 
 def test_sender_that_posts_once_an_hour_has_a_ticket(tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ def test_sender_that_posts_once_an_hour_has_a_ticket(tmp_path: Path) -> None:
     fire = {f'{{cluster="{offset}"}}': 1.0 for offset in offsets}
     case.query(285, f"count by (cluster) ({firing(DELAYED)})", fire)
     # Evaluations between scrapes.
-    rules(DELAYED, 0.75).check(tmp_path, case)
+    RuleSet((DELAYED,), step=0.75).check(tmp_path, case)
