@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from exporter import names
-from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.rule_test import Case, RuleSet
 from tests.rules.series import DASHBOARDS, RUNBOOKS, in_cluster, scraped, series
 
 INSTANCE = {"instance": "exporter:1", "job": "session-end-exporter"}
@@ -24,6 +24,7 @@ MISCONFIGURED = scraped(names.LEDGER_MISCONFIGURED, setting="appendonly")
 EXPIRED = scraped(names.WINDOW_EXPIRED, bound="ids")
 EXPIRY = scraped(names.CERTIFICATE_EXPIRY, listener="ingest")
 RELOADED = scraped(names.FILE_RELOADED, file="/etc/tokens")
+WATCHDOG = "SessionEndWatchdog"
 LIVE_STATS = "SessionEndExporterLiveStatsFailed"
 DAYS = 86400
 SOFTDRIVE = series(names.RULE_SUM, {"ledger": "a", "instance": "exporter:1", "system": "softdrive"})
@@ -242,9 +243,6 @@ ALERTS = {
 }
 
 
-EXPORTER_RULES = RuleSet((*ALERTS, "SessionEndWatchdog"), files=(SESSION_ENDS, EXPORTER))
-
-
 def cases_of(alert: str) -> list[Case]:
     expected = ALERTS[alert]
     near = Case(expected.near)
@@ -293,19 +291,19 @@ def firing_in(alert: str, expected: ExporterAlert, case: Case, cluster: str = ""
 def watchdog() -> Case:
     """Fires from the first evaluation on, and without an exporter."""
     case = Case({UP: "0x10"})
-    alert = "SessionEndWatchdog"
     texts = {
         "summary": "Alerts on session ends reach this receiver",
         "description": "This alert always fires. When its notifications stop, no alert on session ends can "
         "arrive: check Prometheus and Alertmanager.",
-        "runbook_url": f"{RUNBOOKS}/alerts/{alert}",
+        "runbook_url": f"{RUNBOOKS}/alerts/{WATCHDOG}",
         "dashboard_url": f"{DASHBOARDS}/d/session-end-exporter",
     }
-    case.fires_with(0, alert, {"severity": "none", "signal": "watchdog"}, texts)
+    case.fires_with(0, WATCHDOG, {"severity": "none", "signal": "watchdog"}, texts)
     return case
 
 
 def cases() -> dict[str, tuple[RuleSet, list[Case]]]:
-    """All cases, for one run of promtool."""
-    known = [case for alert in ALERTS for case in cases_of(alert)]
-    return {"exporter": (EXPORTER_RULES, [*known, live_stats_never_succeeded(), watchdog()])}
+    known = {alert: cases_of(alert) for alert in ALERTS}
+    known[LIVE_STATS].append(live_stats_never_succeeded())
+    known[WATCHDOG] = [watchdog()]
+    return {alert: (RuleSet((alert,)), cases) for alert, cases in known.items()}

@@ -137,7 +137,7 @@ class RuleSet:
     """
 
     alerts: tuple[str, ...] = ()
-    files: tuple[str, ...] = (SESSION_ENDS,)
+    files: tuple[str, ...] = (SESSION_ENDS, EXPORTER)
     step: float = 1
 
     def check(self, folder: Path, *cases: Case, session_ends: str = "") -> None:

@@ -9,7 +9,7 @@ from exporter import names
 from exporter.streampixel.builds import EVENTS
 from exporter.taxonomy.model import Code, Owner
 from tests.rules.code_cases import NO_WORKERS, OVERRUN_RULES, SPIKE, SUCCESS, all_fire
-from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
+from tests.rules.rule_test import Case, RuleSet
 from tests.rules.series import (
     CODES,
     DASHBOARDS,
@@ -24,7 +24,7 @@ from tests.rules.series import (
 LINKS = "cluster:session_exporter_links_info:newest"
 STEPS = 70
 NUMBERS = "201 in 5 min (expected 5.0), 4% of all session ends."
-LINK_RULES = RuleSet(("SessionEndExporterDown",), files=(SESSION_ENDS, EXPORTER))
+LINK_RULES = RuleSet(("SessionEndExporterDown",))
 QUIET_THEN_OUTAGE = counter([1.0] + [0.0] * 59 + [40.0] * 10)
 HOSTILE = (
     "{{ $labels.instance }} {{ $value }} $labels.code $value",

@@ -6,16 +6,12 @@ import pytest
 
 from exporter import names
 from tests.rules.exporter_cases import ACCEPTED, DAMAGED, LOST
-from tests.rules.rule_test import EXPORTER, SESSION_ENDS, Case, RuleSet
-from tests.rules.series import scraped
+from tests.rules.rule_test import Case, RuleSet, firing
+from tests.rules.series import in_cluster, scraped
 
 DAY = 24 * 60
 NO_EVENTS = "SessionEndExporterNoEvents"
 DELAYED = "SessionEndExporterEventsDelayed"
-
-
-def rules(alert: str, step: float) -> RuleSet:
-    return RuleSet((alert,), files=(SESSION_ENDS, EXPORTER), step=step)
 
 
 def accepted(*days: str) -> Case:
@@ -32,7 +28,7 @@ def test_events_that_stay_away_for_days_have_their_ticket(tmp_path: Path) -> Non
     case = accepted(*["1" * 24] * 3, *["0" * 24] * 3)
     for hour in range(3, 60):
         case.fires(3 * DAY + 60 * hour, NO_EVENTS)
-    rules(NO_EVENTS, 30).check(tmp_path, case)
+    RuleSet((NO_EVENTS,), step=30).check(tmp_path, case)
 
 
 def test_closed_night_has_a_ticket_in_the_first_week_only(tmp_path: Path) -> None:
@@ -40,7 +36,7 @@ def test_closed_night_has_a_ticket_in_the_first_week_only(tmp_path: Path) -> Non
     case = accepted(*["0" * 8 + "2" * 10 + "0" * 6] * 9)
     case.fires_between(2 * DAY, 3 * DAY, NO_EVENTS, True)
     case.fires_between(7 * DAY + 12 * 60, 9 * DAY, NO_EVENTS, False)
-    rules(NO_EVENTS, 30).check(tmp_path, case)
+    RuleSet((NO_EVENTS,), step=30).check(tmp_path, case)
 
 
 @pytest.mark.parametrize(
@@ -57,16 +53,21 @@ def test_ticket_of_a_weekend_is_there_on_monday(
     case = Case(inputs, every=60)
     case.fires(90 * 60, alert)
     case.silent(104 * 60, alert)
-    rules(alert, 30).check(tmp_path, case)
+    RuleSet((alert,), step=30).check(tmp_path, case)
 
 
-@pytest.mark.parametrize("offset", range(0, 60, 7))
-def test_sender_that_posts_once_an_hour_has_a_ticket(tmp_path: Path, offset: int) -> None:
-    """Half an hour late on average. Fails with a window of an hour, in which a scrape may have no rate."""
-    totals = [f"{60 * ((minute + offset) // 60)}" for minute in range(301)]
-    buckets = {"300": "0x300", "3600": " ".join(totals), "+Inf": " ".join(totals)}
-    metric = f"{names.EVENT_DELAY}_bucket"
-    case = Case({scraped(metric, le=le): values for le, values in buckets.items()})
-    case.fires(285, DELAYED)
+def test_sender_that_posts_once_an_hour_has_a_ticket(tmp_path: Path) -> None:
+    """Half an hour late on average. Fails with a window of an hour, in which a scrape may have no rate.
+    The senders post at different minutes of the hour."""
+    offsets = range(0, 60, 7)
+    case = Case({})
+    for offset in offsets:
+        totals = " ".join(f"{60 * ((minute + offset) // 60)}" for minute in range(301))
+        buckets = {"300": "0x300", "3600": totals, "+Inf": totals}
+        metric = f"{names.EVENT_DELAY}_bucket"
+        inputs = {scraped(metric, le=le): values for le, values in buckets.items()}
+        case.inputs |= in_cluster(str(offset), inputs)
+    fire = {f'{{cluster="{offset}"}}': 1.0 for offset in offsets}
+    case.query(285, f"count by (cluster) ({firing(DELAYED)})", fire)
     # Evaluations between scrapes.
-    rules(DELAYED, 0.75).check(tmp_path, case)
+    RuleSet((DELAYED,), step=0.75).check(tmp_path, case)

@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -122,15 +123,24 @@ def queries(*runbooks: Rendered) -> list[str]:
     return [html.unescape(code) for code in codes]
 
 
-OF_CODES = {
-    (code.system, code.code): queries(*runbooks.of_code(system, code, (), QueryLinks()))
-    for system in TAXONOMY.systems.values()
-    for code in system.all_codes
-}
-OF_ALERTS = [queries(runbooks.of_alert(alert.name, QueryLinks())) for alert in alerts()]
-DEFAULT = (SHIPPED / "default.md").read_text()
-OF_DEFAULT = queries(render(DEFAULT, {"system": "acme", "code": "07"}, QueryLinks()))
-QUERIES = sorted({*OF_DEFAULT}.union(*OF_CODES.values(), *OF_ALERTS))
+@cache
+def of_codes() -> dict[tuple[str, str], list[str]]:
+    """The queries by system and code."""
+    return {
+        (code.system, code.code): queries(*runbooks.of_code(system, code, (), QueryLinks()))
+        for system in TAXONOMY.systems.values()
+        for code in system.all_codes
+    }
+
+
+@cache
+def all_queries() -> list[str]:
+    default = (SHIPPED / "default.md").read_text()
+    of_default = queries(render(default, {"system": "acme", "code": "07"}, QueryLinks()))
+    of_alerts = (queries(runbooks.of_alert(alert.name, QueryLinks())) for alert in alerts())
+    return sorted({*of_default}.union(*of_codes().values(), *of_alerts))
+
+
 OF_PROMETHEUS = {
     *("up", "scrape_duration_seconds", "ALERTS"),
     *("alertmanager_notifications_failed_total", "prometheus_notifications_errors_total"),
@@ -138,24 +148,24 @@ OF_PROMETHEUS = {
 
 
 def test_promtool_accepts_every_query(tmp_path: Path) -> None:
-    rules = [{"record": f"runbook:{i}", "expr": query} for i, query in enumerate(QUERIES)]
+    rules = [{"record": f"runbook:{i}", "expr": query} for i, query in enumerate(all_queries())]
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}))
-    assert f"{len(QUERIES)} rules found" in output("promtool", "check", "rules", path)
+    assert f"{len(rules)} rules found" in output("promtool", "check", "rules", path)
 
 
 def test_every_metric_of_a_query_exists() -> None:
     known = {value for key, value in vars(names).items() if key.isupper() and key[0] != "_"}
     known |= {f"{value}_bucket" for value in known if str(value).endswith("_seconds")}
     known |= rule_groups.recording().keys()
-    used = set().union(*map(metrics, QUERIES))
+    used = set().union(*map(metrics, all_queries()))
     assert len(used) > 25
     assert used - known == OF_PROMETHEUS
 
 
 def test_queries_select_their_system() -> None:
-    assert [query for query in QUERIES if "{system}" in query or "{code}" in query] == []
-    for (system, _), queries_of_code in OF_CODES.items():
+    assert [query for query in all_queries() if "{system}" in query or "{code}" in query] == []
+    for (system, _), queries_of_code in of_codes().items():
         assert {*re.findall(r'system="([^"]*)"', " ".join(queries_of_code))} == {system}
 
 
