@@ -113,9 +113,8 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
         unknown_codes = UnknownCodes(taxonomy.systems)
         ingest = _ingest(settings, taxonomy, labels, ledger, own, unknown_codes, sampler)
         authenticator = Authenticator(settings.ops_token_file)
-        recent_ends = RecentEnds(ledger.totals)
 
-        def create_ops() -> ASGIApp:
+        def create_ops(recent_ends: RecentEnds) -> ASGIApp:
             from exporter.ops.app import create_app
 
             parts = (settings, taxonomy, ledger, registry, own, unknown_codes)
@@ -124,7 +123,7 @@ async def run(settings: Settings, taxonomy: Taxonomy, ready: Callable[[Addresses
             gc.freeze()
             return app
 
-        ops = LazyApp(ledger, create_ops, recent_ends)
+        ops = LazyApp(ledger, create_ops)
         listeners = [
             _listener("ingest", ingest, settings, own, sampler, limits["ingest"]),
             _listener("ops", ops, settings, own, sampler, limits["ops"]),

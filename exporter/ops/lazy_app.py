@@ -29,19 +29,19 @@ class LazyApp:
     """ASGI app that answers `/-/healthy` and `/-/ready` itself, without a token: kubelets have none.
 
     Other requests go to the app that `create` returns, called in a thread by `prepare` or at the first
-    request. `recent_ends` is sampled every minute.
+    request. `create` gets the recent ends, which are sampled every minute.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        create: Callable[[], ASGIApp],
-        recent_ends: RecentEnds,
+        create: Callable[[RecentEnds], ASGIApp],
+        recent_ends: RecentEnds | None = None,
         minute: float = 60,
     ) -> None:
         self._ledger = ledger
         self._create = create
-        self._recent_ends = recent_ends
+        self._recent_ends = recent_ends or RecentEnds(ledger.totals)
         self._minute = minute
         self._app: asyncio.Future[ASGIApp] | None = None
         self._sampling: asyncio.TimerHandle | None = None
@@ -49,7 +49,8 @@ class LazyApp:
     def prepare(self) -> None:
         """Start to create the app, also after a failure. Call it on the event loop."""
         if self._app is None or _failed(self._app):
-            self._app = asyncio.get_running_loop().run_in_executor(None, self._create)
+            loop = asyncio.get_running_loop()
+            self._app = loop.run_in_executor(None, self._create, self._recent_ends)
         if self._sampling is None:
             self._sampling = asyncio.get_running_loop().call_later(self._minute, self._sample)
 

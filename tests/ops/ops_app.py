@@ -61,7 +61,7 @@ class Ops:
     async def send(
         self, path: str, method: str = "GET", headers: list[tuple[str, str]] | None = None
     ) -> httpx.Response:
-        app = LazyApp(self.ledger, lambda: self.app, self.recent_ends)
+        app = LazyApp(self.ledger, lambda _: self.app, self.recent_ends)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport) as client:
             client.headers.clear()

@@ -11,7 +11,7 @@ import pytest
 from exporter.ops.lazy_app import LazyApp
 from exporter.ops.recent_ends import RecentEnds
 from tests.e2e.exporter_process import wait_for
-from tests.metrics.still_ledger import StillLedger
+from tests.metrics.still_ledger import StillLedger, total
 
 REQUEST: Any = ({"path": "/metrics", "type": "http"}, None, None)
 
@@ -26,10 +26,20 @@ def test_sampling_goes_on_after_a_failed_sample() -> None:
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        LazyApp(StillLedger(), lambda: no_app, RecentEnds(totals), minute=0.01).prepare()
+        LazyApp(StillLedger(), lambda _: no_app, RecentEnds(totals), minute=0.01).prepare()
         await asyncio.to_thread(wait_for, lambda: totals.call_count > 4)
 
     asyncio.run(run())
+
+
+def test_first_minute_begins_when_the_app_is_constructed() -> None:
+    """Fails if the pages read other recent ends than those that are sampled, or if these are made later."""
+    ledger, create = StillLedger([total(5)]), Mock(return_value=no_app)
+    app = LazyApp(ledger, create)
+    ledger.series = [total(12)]
+    asyncio.run(app(*REQUEST))
+    (recent_ends,) = create.call_args.args
+    assert recent_ends.read().events_by_minute() == [7]
 
 
 def test_failed_creation_is_repeated_at_the_next_request() -> None:
@@ -37,7 +47,7 @@ def test_failed_creation_is_repeated_at_the_next_request() -> None:
     create = Mock(side_effect=[OSError(errno.EMFILE, "Too many open files"), no_app])
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), create, Mock())
+        app = LazyApp(StillLedger(), create)
         with pytest.raises(OSError, match="Too many open files"):
             await app(*REQUEST)
         await app(*REQUEST)
@@ -51,7 +61,7 @@ def test_sampling_starts_once() -> None:
     recent_ends = Mock()
 
     async def run() -> None:
-        app = LazyApp(StillLedger(), lambda: no_app, recent_ends, minute=0.2)
+        app = LazyApp(StillLedger(), lambda _: no_app, recent_ends, minute=0.2)
         for _ in range(3):
             app.prepare()
         await asyncio.to_thread(wait_for, lambda: recent_ends.sample.called)
