@@ -50,10 +50,10 @@ SUMMARIES: Final = {
 }
 """The words of each signal's summary, between the code and the system."""
 DASHBOARDS: Final = {
-    "exporter/.*": "session-end-exporter?",
     "(?:stopped|queue)/(.+)/": f"session-ends?var-{names.SYSTEM}=$1&",
     "budget/(.+)/": f"session-ends-slo?var-{names.SYSTEM}=$1&",
     ".+?/(.+)/(.+)": f"{CODE_UID}?var-{names.SYSTEM}=$1&var-{names.CODE}=$2&",
+    "exporter/.*": "session-end-exporter?",
 }
 """The dashboard of an alert by its signal/system/code: the same as in its notification.
 

@@ -192,7 +192,8 @@ def test_alert_list_links_each_alert_to_the_dashboard_of_its_notification() -> N
         linked = re.search(r"/d/(.+)\{\{ end", url)[1]
         linked = linked.replace("{{ $labels.system }}", "s").replace("{{ $labels.code }}", "01")
         if signal != "watchdog":
-            path = f"{signal}/s/{'01' if 'var-code' in linked else ''}"
+            has_code = "var-code" in linked or signal == "exporter"
+            path = f"{signal}/s/{'01' if has_code else ''}"
             # The last match counts, and $1 is a group, as in PromQL's label_replace.
             replaced = [
                 match.expand(re.sub(r"\$(\d)", r"\\\1", dashboard))
@@ -204,13 +205,14 @@ def test_alert_list_links_each_alert_to_the_dashboard_of_its_notification() -> N
 
 def test_bars_in_tables_have_a_range_of_their_own() -> None:
     """Without min and max, Grafana takes the range of all numbers in a table: bars of shares are empty."""
-    ranges = []
+    bars = 0
     for panel in PANELS:
         for override in panel["fieldConfig"]["overrides"]:
             properties = {item["id"]: item["value"] for item in override["properties"]}
             if properties.get("custom.cellOptions", {}).get("type") == "gauge":
-                ranges.append((properties["min"], properties["max"]))
-    assert ranges == [(0, 1)]
+                bars += 1
+                assert properties.keys() >= {"min", "max"}, panel["title"]
+    assert bars
 
 
 def test_only_the_trend_of_the_top_codes_becomes_a_sparkline() -> None:
