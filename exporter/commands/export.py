@@ -10,7 +10,6 @@ from exporter.shipped import shipped
 
 _PACKAGE: Final = Path(__file__).parents[1]
 
-
 SETS: Final[dict[str, tuple[tuple[Path, str], ...]]] = {
     "rules": ((shipped("rules"), "*.yml"),),
     "prometheus": ((shipped("deploy/prometheus"), "*.yml"), (shipped("."), "rules/*.yml")),

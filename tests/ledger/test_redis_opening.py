@@ -168,9 +168,7 @@ async def test_unfit_redis_is_refused(
     home: RedisHome, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "_OLDEST", 255)
-    with pytest.raises(
-        LedgerError, match=r"The ledger's Redis is \d[.\d]+: 7\.0 or later is needed"
-    ):
+    with pytest.raises(LedgerError, match=r"The ledger's Redis is [.\d]+: 7\.0 or later is needed"):
         await home.open()
 
 
