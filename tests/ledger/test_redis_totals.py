@@ -95,10 +95,11 @@ async def test_second_loss_keeps_what_was_exported_since_the_first(
     ledger = await home.open(zero=[FAILURE])
     empty = saved(server)
     for first, count in ((0, 40), (1000, 100)):
-        await ledger.commit(batch(range(first, first + count)))
+        await ledger.commit(batch(range(first, first + count), durations=[1.0] * count))
         lose(server, empty)
         await until(lambda count=count: ledger.status().lost_events == count)
-    assert value(await home.open()) == 100
+    again = await home.open()
+    assert (value(again), sum(again.totals().durations[0].counts)) == (100, 100)
 
 
 def test_second_loss_is_marked_with_the_exported_values() -> None:

@@ -87,10 +87,13 @@ class Replica:
 
     async def read(self) -> None:
         """Read the shards that have changed, as far as they can be read."""
-        shards = enumerate(self.totals.shards)
-        calls = [script_call("read", shard, _SHARD, (known.commit,)) for shard, known in shards]
+        shards = self.totals.shards
+        calls = [
+            script_call("read", shard, _SHARD, (known.commit,))
+            for shard, known in enumerate(shards)
+        ]
         replies = await self.client.run(calls)
-        for shard, reply in enumerate(replies):
+        for shard, reply in zip(range(len(shards)), replies, strict=True):
             if reply and not isinstance(reply, CallFailed):
                 commit, lost, series, cells = reply
                 self.lost[shard] = int(lost)
