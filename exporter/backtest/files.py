@@ -15,7 +15,7 @@ from exporter.errors import Rejected
 from exporter.ingest.classify import Classified, Classifier
 from exporter.ingest.event import MAX_LABELS, Columns, Decoded, Event, from_json
 from exporter.ingest.labels import LabelValues
-from exporter.ingest.plain import decode_event
+from exporter.ingest.plain import event_values
 from exporter.ledger.contract import (
     ACCEPTED,
     CONFLICT,
@@ -143,7 +143,8 @@ def _plain(line: str) -> Event | None:
     """The event of a line, as `normalized` and `from_json` make it; None for a line with anything unusual."""
     # They took more than half of the time.
     with suppress(ValueError, RecursionError, msgspec.MsgspecError):
-        event = decode_event(line.encode())
+        values = event_values(line.encode())
+        event = Event(*values) if values else None
         if event is None or event.id is None or event.duration_seconds == 0:  # may be -0.0
             return None
         labels = bytes(event.labels)

@@ -82,10 +82,8 @@ def decode(media: Media, body: bytes, max_events: int) -> Columns | None:
     """The events of a plain body; None for another body. Raises as msgspec does."""
     if body[:1] == b"{" and media is Media.JSON and len(body) <= LARGE:
         # Without lists: the latency of a single event matters most.
-        if (event := decode_event(body)) is None:
-            return None
-        *values, labels = astuple(event)
-        return Columns._make(zip((*values, bytes(labels))))
+        values = event_values(body)
+        return values and Columns._make(zip((*values[:-1], bytes(values[-1]))))
     shape = shape_of(body)
     if shape is not None:
         with suppress(msgspec.ValidationError):
@@ -93,13 +91,14 @@ def decode(media: Media, body: bytes, max_events: int) -> Columns | None:
     return _decode_batch(media, body, max_events, _ANY)
 
 
-def decode_event(body: bytes) -> Event | None:
-    """The event of a plain text of one event; None for another text. Raises as msgspec does."""
-    event: Event = _ANY.single.decode(body)
+def event_values(body: bytes) -> tuple[Any, ...] | None:
+    """The values of the fields of a plain event; None for another text. Raises as msgspec does."""
+    event = _ANY.single.decode(body)
+    values = astuple(event)
     ids = event.id, event.session_id, event.user
-    if count(body) != _quotes_of(astuple(event)) or not PLACEHOLDERS.isdisjoint(ids):
+    if count(body) != _quotes_of(values) or not PLACEHOLDERS.isdisjoint(ids):
         return None
-    return event
+    return values
 
 
 def _decode_batch(media: Media, body: bytes, max_events: int, shape: Shape) -> Columns | None:
