@@ -83,7 +83,7 @@ def decode(media: Media, body: bytes, max_events: int) -> Columns | None:
     if body[:1] == b"{" and media is Media.JSON and len(body) <= LARGE:
         # Without lists: the latency of a single event matters most.
         values = event_values(body)
-        return values and Columns._make(zip((*values[:-1], bytes(values[-1]))))
+        return Columns._make(zip((*values[:-1], bytes(values[-1])))) if values else None
     shape = shape_of(body)
     if shape is not None:
         with suppress(msgspec.ValidationError):
