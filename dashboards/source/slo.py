@@ -115,7 +115,8 @@ OVER_TIME: Final = (
 SHARE_OF_BUDGET: Final = {
     **percent(1),
     # A full bar is the whole budget. Without `max`, the range of the bars includes the column Failures.
-    **{"min": 0, "max": 1},
+    "min": 0,
+    "max": 1,
     "custom.minWidth": 200,
     "custom.cellOptions": {"type": "gauge", "mode": "gradient"},
     **style.colored(style.BAD),

@@ -30,7 +30,10 @@ def lines(text: TextIO) -> Iterator[str]:
 def ndjson_records(
     lines: Iterable[str], plain: Callable[[str], Any] = lambda line: None
 ) -> Iterator[tuple[int, Any]]:
-    """Number and `Record` of each line that is not blank, or what `plain` makes of a line, if not None."""
+    """Number and `Record` of each line that is not blank.
+
+    `plain` may return another object for a line. The JSON parser reads the lines for which it returns None.
+    """
     for number, line in enumerate(lines, 1):
         if line := line.strip():
             try:

@@ -71,7 +71,7 @@ class Source:
             self.size = path.stat().st_size
         self.columns = columns
         self.names = FieldNames(columns)
-        # Makes another record of a line of NDJSON, or returns None.
+        # Reads a line of NDJSON instead of the JSON parser; None leaves the line to the parser.
         self.plain: Callable[[str], Any] = lambda line: None
         self.on_idle: Callable[[], None] = lambda: None  # called before each wait for a pipe
         self.checkpoint: Checkpoint | None = None  # in a followed file
