@@ -106,6 +106,14 @@ def test_labels_are_refused_before_the_time(tmp_path: Path, labels: str, reason:
     assert reader.counts.rejected == {reason: 1}
 
 
+def test_given_columns_are_read_instead_of_the_fields(tmp_path: Path) -> None:
+    """Fails when a line with usual fields only is read without the columns."""
+    path = write(tmp_path / "events.ndjson", [event(0.0, code="1000", phase="4001")])
+    reader = EventReader(TAXONOMY, NOW, lambda _: None)
+    reader.read(Source(path, columns={"code": "phase"}))
+    assert {code: total for code, total in totals(reader).items() if total} == {"4001": 1}
+
+
 def test_other_content_of_an_id_is_a_conflict_each_time(tmp_path: Path) -> None:
     first, other = event(0.0, id="a"), event(0.0, id="a", duration_seconds=2.5)
     reader, notes = read(write(tmp_path / "a.ndjson", [first, other, other, first]))
