@@ -110,7 +110,12 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 
 def count(nodes: Nodes, folder: Path, event: str) -> float:
     """The ledger's count of 4001 after a new exporter has received an event with this id."""
-    settings = {"ledger": nodes.url, "ledger_password_file": str(nodes.password_file)}
+    settings = {
+        "ledger": nodes.url,
+        "ledger_password_file": str(nodes.password_file),
+        # On a busy machine a node may stall for longer than the default second.
+        "ledger_timeout": 10,
+    }
     with ExporterProcess(folder / event, settings=settings) as exporter:
         reply = exporter.post({"id": event, "system": "streampixel", "code": 4001})
         assert reply.json["accepted"] == 1

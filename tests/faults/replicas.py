@@ -15,7 +15,8 @@ def replicas(
     folder: Path, url: str, number: int, mutant: str = "", **settings: object
 ) -> Iterator[list[ExporterProcess]]:
     """`number` exporters over the ledger at `url`; they end when the `with` block does."""
-    settings = {"ledger": url, **settings}
+    # On a busy machine Redis may stall for longer than the default second.
+    settings = {"ledger": url, "ledger_timeout": 10, **settings}
     with ExitStack() as stack:
         yield [
             stack.enter_context(
