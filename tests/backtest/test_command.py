@@ -175,9 +175,12 @@ def test_metrics_without_a_source_are_named(tmp_path: Path) -> None:
     shutil.copytree(RULES, rules)
     assert run([path], rules=rules).errors == ""
     (rules / "baseline.yml").unlink()
+    (rules / "own.yml").write_text(
+        "groups: [{name: own, interval: 1m, rules: [{alert: Mine, expr: own_metric > 1}]}]"
+    )
     assert run([path], rules=rules).errors == (
-        "warning: rules read system_code:session_ends:share, system_code:session_ends:share6h, which no "
-        "rule records and backtest does not know: is a rule file missing?\n"
+        "warning: rules read own_metric, system_code:session_ends:share, which no rule records and "
+        "backtest does not know: is a rule file missing?\n"
     )
 
 

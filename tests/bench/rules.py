@@ -103,6 +103,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (names.RULE_SUM, per_series, day),
         (names.RULE_SUM_SNAPSHOT, per_series, day[::4]),
         (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
+        (f"{names.RULE_SHARE}7d", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
         *((name, series, day) for name, series in texts.items()),
     ):
