@@ -70,7 +70,8 @@ class RedisHome(Home):
         """Join the ledger. `ids` has no effect: a shared ledger has no bound of ids."""
         given, others = self._split(RedisSettings, options)
         clocks = {"wall": self.wall, "monotonic": self.monotonic}
-        settings = {"timeout": 2.0, **clocks, **given}
+        # On a busy machine Redis may stall for longer than the default second.
+        settings = {"timeout": 10.0, **clocks, **given}
         opened = await RedisLedger.open(RedisSettings(parse(self.url), **settings), **others)
         return tracked(opened)
 

@@ -53,7 +53,7 @@ async def test_batches_of_a_silent_shard_are_503_and_retries_are_exact(
     home: RedisHome, cluster: RedisCluster
 ) -> None:
     """Fails when a batch is acknowledged although a part of it is not."""
-    ledger = await home.open(timeout=2.0)
+    ledger = await home.open(timeout=5.0)
     silent = cluster.master_of(shard_of(0))
     lost = {shard for shard in range(SHARDS) if cluster.master_of(shard) is silent}
     silent.pause()
@@ -77,7 +77,7 @@ async def test_batches_of_a_silent_shard_are_503_and_retries_are_exact(
 async def test_slot_moving_under_load_loses_and_doubles_nothing(
     home: RedisHome, cluster: RedisCluster
 ) -> None:
-    ledger, other = await home.open(timeout=2.0), await home.open(timeout=2.0)
+    ledger, other = await home.open(), await home.open()
     numbers = numbers_of(3)[:200]
     await ledger.commit(batch(numbers[:100], of=OTHER))
     source = cluster.master_of(3)
@@ -106,7 +106,7 @@ async def test_slot_moving_under_load_loses_and_doubles_nothing(
 
 
 async def test_moved_slot_is_followed(home: RedisHome, cluster: RedisCluster) -> None:
-    ledger = await home.open(timeout=2.0)
+    ledger = await home.open()
     source = cluster.master_of(5)
     target = next(node for node in cluster.masters() if node is not source)
     # On this thread: the ledger sees the Cluster before and after the move, and not between.
@@ -123,7 +123,7 @@ async def test_write_needs_the_confirmation_of_a_replica(
     """Duplicates need it too: the master may have the ids while its replica does not."""
     shard = next(n for n in range(SHARDS) if cluster.master_of(n) is not cluster.master_of(0))
     events = numbers_of(shard)[:10]
-    first, second = await home.open(timeout=1.0), await home.open(timeout=1.0, wait=1)
+    first, second = await home.open(), await home.open(timeout=1.0, wait=1)
     master = cluster.master_of(shard)
     wait_for(lambda: cluster.level(master))
     replica = cluster.replica_of(master)
@@ -144,7 +144,7 @@ async def test_master_is_found_without_the_configured_node(
     """Fails when only the configured nodes are asked."""
     configured = cluster.replica_of(cluster.master_of(0))
     home.url = f"redis+cluster://127.0.0.1:{configured.port}"
-    ledger = await home.open(timeout=2.0)
+    ledger = await home.open(timeout=5.0)
     await ledger.commit(batch(range(10)))
     configured.pause()
     try:

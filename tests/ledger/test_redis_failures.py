@@ -139,7 +139,7 @@ async def test_paused_writes_are_503_and_the_problem_precedes_the_log(
 ) -> None:
     """Fails when the problem is set after the failure's log line, or cleared after the recovery's log
     line."""
-    ledger = await home.open(timeout=0.5)
+    ledger = await home.open(timeout=2.0)
     lines = logged(monkeypatch, lambda: ledger.status().problem is not None)
     server.command("CLIENT", "PAUSE", 60_000, "WRITE")
     await unavailable(ledger, *range(50))
