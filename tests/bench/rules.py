@@ -1,6 +1,6 @@
 """Evaluation time of the shipped rules in a real Prometheus, by the number of label values.
 
-Prometheus has a week of the records that the rules read.
+Prometheus has a week of the records and a day of the other series that the rules read.
 """
 
 import time
@@ -21,10 +21,11 @@ from tests.e2e.exporter_process import ExporterProcess, wait_for
 from tests.e2e.prometheus_process import PrometheusProcess, rules_every_second
 from tests.programs import output
 
-TEXTS: Final = (
+SCRAPED: Final = (
     *(names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP, names.LINKS_INFO),
-    "process_start_time_seconds",
+    *("process_start_time_seconds", names.ACCEPTED_EVENTS),
 )
+ACCEPTED_SNAPSHOT: Final = "instance_system:session_exporter_accepted_events:snapshot"
 EVALUATIONS: Final = 2
 """Of each group in a turn."""
 
@@ -81,8 +82,8 @@ def _evaluated(prometheus: PrometheusProcess) -> Sample:
 
 
 def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int) -> None:
-    """Write to Prometheus' `data` a day of texts, links and the sums that windows read, a sample per `every`
-    seconds, and a week of daily counts and shares, of an end of each code every half-minute."""
+    """Write to Prometheus' `data` a day of scraped series and of the sums that windows read, a sample per
+    `every` seconds, and a week of daily counts and shares, of an end of each code every half-minute."""
     per_series = {
         frozenset(pair for pair in labels if pair[0] in SUM_LABELS) | {("instance", instance)}
         for name, labels in exporter.metrics()
@@ -92,10 +93,10 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         frozenset(pair for pair in labels if pair[0] in ("system", "code")) for labels in per_series
     }
     target = {("instance", instance), ("job", "exporter")}
-    texts: dict[str, set[frozenset[tuple[str, str]]]] = {name: set() for name in TEXTS}
+    scraped: dict[str, set[frozenset[tuple[str, str]]]] = {name: set() for name in SCRAPED}
     for name, labels in exporter.metrics():
-        if name in texts:
-            texts[name].add(labels | target)
+        if name in scraped:
+            scraped[name].add(labels | target)
     now = int(time.time()) // 600 * 600
     day, week = range(now - 86400, now, every), range(now - 7 * 86400, now, 1800)
     lines = []
@@ -105,7 +106,8 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
         (f"{names.RULE_SHARE}7d", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
-        *((name, series, day) for name, series in texts.items()),
+        (ACCEPTED_SNAPSHOT, scraped[names.ACCEPTED_EVENTS], week),
+        *((name, series, day) for name, series in scraped.items()),
     ):
         for labels in series:
             inner = ",".join(f'{label}="{escaped(value)}"' for label, value in sorted(labels))
