@@ -82,8 +82,10 @@ def _evaluated(prometheus: PrometheusProcess) -> Sample:
 
 
 def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int) -> None:
-    """Write to Prometheus' `data` a day of scraped series and of the sums that windows read, a sample per
-    `every` seconds, and a week of daily counts and shares, of an end of each code every half-minute."""
+    """Write to Prometheus' `data` what the rules read of a week with an end of each code every half-minute.
+
+    Scraped series and sums have a sample per `every` seconds for a day.
+    """
     per_series = {
         frozenset(pair for pair in labels if pair[0] in SUM_LABELS) | {("instance", instance)}
         for name, labels in exporter.metrics()
@@ -91,6 +93,10 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
     }
     per_code = {
         frozenset(pair for pair in labels if pair[0] in ("system", "code")) for labels in per_series
+    }
+    per_outcome = {
+        frozenset(pair for pair in labels if pair[0] in ("system", "outcome"))
+        for labels in per_series
     }
     target = {("instance", instance), ("job", "exporter")}
     scraped: dict[str, set[frozenset[tuple[str, str]]]] = {name: set() for name in SCRAPED}
@@ -106,6 +112,9 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
         (f"{names.RULE_SHARE}7d", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
+        (names.RULE_COUNT + "90s", per_code, range(now - 21600, now, every)),
+        ("system_code:session_ends:capped90s", per_code, range(now - 3600, now, every)),
+        (names.RULE_COUNT_BY_OUTCOME + "6h", per_outcome, range(week[0], now, 4 * every)),
         (ACCEPTED_SNAPSHOT, scraped[names.ACCEPTED_EVENTS], week),
         *((name, series, day) for name, series in scraped.items()),
     ):
