@@ -25,7 +25,7 @@ SCRAPED: Final = (
     *(names.SESSION_END_CODE_INFO, names.SESSION_END_CODE_HELP, names.LINKS_INFO),
     *("process_start_time_seconds", names.ACCEPTED_EVENTS),
 )
-ACCEPTED_SNAPSHOT: Final = "instance_system:session_exporter_accepted_events:snapshot"
+ACCEPTED_SNAPSHOT: Final = "instance:session_exporter_accepted_events:total_snapshot"
 EVALUATIONS: Final = 2
 """Of each group in a turn."""
 
@@ -110,7 +110,7 @@ def _write_week(exporter: ExporterProcess, data: Path, instance: str, every: int
         (names.RULE_SUM, per_series, day),
         (names.RULE_SUM_SNAPSHOT, per_series, day[::4]),
         (f"{names.RULE_SHARE}6h_snapshot", per_code, week),
-        (f"{names.RULE_SHARE}7d", per_code, week),
+        (f"{names.RULE_SHARE}7d_snapshot", per_code, week),
         (f"{names.RULE_COUNT}1d_snapshot", per_code, week),
         (names.RULE_COUNT + "90s", per_code, range(now - 21600, now, every)),
         ("system_code:session_ends:capped90s", per_code, range(now - 3600, now, every)),
