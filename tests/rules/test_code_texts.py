@@ -199,11 +199,14 @@ def test_links_are_those_of_an_exporter_that_answers_or_answered_last(tmp_path: 
         | links("b", "1x100 stale", 1000, cluster="two")
         | links("a", "1x100 stale", cluster="three")
         | links("b", "1x40 stale", cluster="three")
+        | links("a", "_ 1x1 stale", cluster="four")
     )
-    shown = f"group by (cluster, runbooks) ({LINKS}{{cluster!='three'}})"
+    shown = f"group by (cluster, runbooks) ({LINKS}{{cluster!~'three|four'}})"
     for minute, first, second in ((10, "a", "a"), (30, "b", "a"), (45, "a", "b"), (200, "a", "b")):
         runbooks = {f'{{runbooks="{first}"}}': 1.0, f'{{cluster="two", runbooks="{second}"}}': 1.0}
         case.query(minute, shown, runbooks)
+    # An exporter that answered for a minute.
+    case.query(7, f"group by (runbooks) ({LINKS}{{cluster='four'}})", {'{runbooks="a"}': 1})
     last = f"group by (runbooks) ({LINKS}{{cluster='three'}})"
     case.query(1540, last, {'{runbooks="a"}': 1})
     case.query(1541, LINKS, {})
