@@ -21,7 +21,7 @@ rule {
 
 rule {
   match {
-    # Copies for a median over days. Rules read them over ranges, so gaps between two copies do not matter.
+    # Copies and medians of days. Rules read them over ranges, so gaps between two of them do not matter.
     name = ".*_snapshot"
   }
   disable = ["group/interval"]

@@ -1,34 +1,30 @@
-"""The baseline share of a code in the first hours, and after Prometheus has recorded nothing for a while."""
+"""The baseline share of a code in the first hours, and after days without a new median."""
 
 from pathlib import Path
 
-import pytest
-
+from exporter import names
 from tests.rules.code_cases import NO_WORKERS, SPIKE, SUCCESS
 from tests.rules.rule_test import BASELINE, SESSION_ENDS, Case, RuleSet
-from tests.rules.series import ends
+from tests.rules.series import ends, series
 
-HOURS = 60
+HOUR = 60
 SHARE = 'round(system_code:session_ends:share{code="4001"}, 0.01)'
 LABELS = '{code="4001", system="streampixel"}'
-RULES = RuleSet((SPIKE,), files=(BASELINE, SESSION_ENDS))
+FILES = (BASELINE, SESSION_ENDS)
 
 
-@pytest.mark.parametrize(("gap", "share"), [(48, 0.05), (56, 0.04)])
-def test_baseline_is_known_after_a_gap_of_up_to_two_days(
-    tmp_path: Path, gap: int, share: float
-) -> None:
-    """One of 20 ends has the code. After a longer gap, the share is that of a new installation: the lowest of
-    the first minutes. For six hours of the gap, counts of six hours and the baseline are still recorded."""
-    before, after = 12 * HOURS, HOURS
-    case = Case(
-        {
-            ends(code): f"0+{step}x{before} _x{gap * HOURS} {step * before}+{step}x{after}"
-            for code, step in ((SUCCESS, 19), (NO_WORKERS, 1))
-        }
-    )
-    # The lowest live share of the last hour, until there are six snapshots of it.
-    case.query(100, SHARE, {LABELS: 0.06})
-    case.query(3 * HOURS + 1, SHARE, {LABELS: 0.05})
-    case.query(before + gap * HOURS + 50, SHARE, {LABELS: share})
-    RULES.check(tmp_path, case)
+def test_baseline_is_a_median_after_three_hours(tmp_path: Path) -> None:
+    """One of 20 ends has the code. Earlier, the baseline is a quarter above the lowest share of an hour."""
+    case = Case({ends(SUCCESS): f"0+19x{4 * HOUR}", ends(NO_WORKERS): f"0+1x{4 * HOUR}"})
+    case.query(2.4 * HOUR, SHARE, {LABELS: 0.06})
+    case.query(3.1 * HOUR, SHARE, {LABELS: 0.05})
+    RuleSet((SPIKE,), files=FILES, step=None).check(tmp_path, case)
+
+
+def test_median_is_used_for_four_days(tmp_path: Path) -> None:
+    """As after a long weekend on which Prometheus was down. Nothing else could be a baseline here."""
+    labels = {"system": "streampixel", "code": "4001"}
+    case = Case({series(f"{names.RULE_SHARE}7d_snapshot", labels): "0.02"})
+    case.query(95 * HOUR, SHARE, {LABELS: 0.02})
+    case.query(97 * HOUR, SHARE, {})
+    RuleSet((SPIKE,), files=FILES, step=30).check(tmp_path, case)
