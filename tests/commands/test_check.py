@@ -161,7 +161,7 @@ def test_serve_names_the_user_that_must_own_the_ledger(
     # Without these capabilities, root respects the modes of its files.
     privileges = "-dac_override,-dac_read_search"
     drop = ("setpriv", "--bounding-set", privileges) if os.geteuid() == 0 else ()
-    shown = finished(*drop, *given, env=environment(), timeout=20).stderr
+    shown = finished(*drop, *given, env=environment(), timeout=60).stderr
     assert shown.startswith(f"error: data_dir {ledger}: ")
     assert shown.endswith(f"must belong to user {os.geteuid()} (chown -R), with mode 700 and 600\n")
     ledger.chmod(0o700)
