@@ -14,8 +14,8 @@ from tests.faults.usage import processor_seconds
 from tests.ledger.redis_server import RedisCluster, RedisServer
 
 _STALL = 30
-"""Seconds that Redis may stall on a busy machine. After the default second the exporter answers 503, which
-wrk counts as an error."""
+"""Seconds that Redis may stall on a busy machine. With the default, the exporter would answer 503 after a
+second, which is an error of the benchmark."""
 
 
 @contextmanager

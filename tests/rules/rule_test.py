@@ -133,7 +133,7 @@ class Case:
 class RuleSet:
     """The alerts that a test needs, and the records that they read, evaluated every `step` minutes.
 
-    None is each group's own interval; promtool has one for all groups.
+    With `step` None, each group has its own interval; promtool has one interval for all groups.
 
     Without `alerts` it has all rules of the files, for which promtool needs 30 ms per step.
     """

@@ -152,12 +152,13 @@ def test_senders_that_come_back_later_than_the_exporter_are_no_stop(
 ) -> None:
     """Fails without the window's look at the counts half a window ago."""
     minutes, _, enough = WINDOWS[window]
-    every = 0.5 if window == "2m" else 1
+    # Minutes between samples, and the samples without ends after the exporter is back.
+    every, late = (0.5, 3) if window == "2m" else (1, (minutes - 1) // 2)
     # The hour before the window contains a part of the gap. Too few for a shorter window.
     step = 1.5 * every * enough / 60
     before = counter([step] * round(ONSET / every))
     gone = " ".join(["stale"] + ["_"] * round(minutes / every))
-    after = counter([0.0] * (3 if window == "2m" else (minutes - 1) // 2) + [step] * 120)
+    after = counter([0.0] * late + [step] * 120)
     case = Case({ends(SUCCESS): f"{before} {gone} {after}"}, every=every)
     case.never_fires(STOPPED)
     replace(STOPPED_RULES, step=every).check(tmp_path, case)
